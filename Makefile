@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The few commands one needs; CMakeLists.txt has the build. Each target first
+# installs the Debian packages that it needs and that are missing.
+#
+#   make run      build, and search a folder: PATTERN='tuza_go' DIR=. ARGS=
+#   make test     everything: all presets (PRESETS='release tsan' for some)
+#   make check    the release build's tests alone: quick
+#   make bench    the benchmarks, with their twins in Go and on pthreads
+#   make install  PREFIX=/usr/local DESTDIR=
+#   make format   clang-format over the sources
+#   make clean
+
+PATTERN ?= tuza_go
+DIR     ?= .
+PREFIX  ?= /usr/local
+PRESETS ?= release debug asan tsan clang arm64
+
+BUILD := build/release
+SETUP := scripts/setup
+
+.DEFAULT_GOAL := all
+.PHONY: all run test check bench install format clean setup-build setup-test setup-bench setup-format
+
+all: setup-build
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+run: setup-build
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release --target example_grep
+	$(BUILD)/examples/grep $(ARGS) '$(PATTERN)' '$(DIR)'
+
+test: setup-test
+	@scripts/test $(PRESETS)
+
+check: setup-test
+	@scripts/test release
+
+bench: setup-bench all
+	bench/run $(BUILD)
+
+# Built for its prefix in a folder of its own: only the two libraries.
+install: setup-build
+	@cmake --preset release -B build/install -DCMAKE_INSTALL_PREFIX='$(abspath $(PREFIX))' -DTUZA_TESTS=OFF \
+	    -DTUZA_EXAMPLES=OFF -DTUZA_BENCH=OFF -DTUZA_WERROR=OFF >/dev/null
+	@cmake --build build/install
+	DESTDIR='$(DESTDIR)' cmake --install build/install
+
+format: setup-format
+	@find include src tests examples bench -name '*.[ch]' -print0 | xargs -0 clang-format -i
+
+clean:
+	rm -rf build
+
+setup-build setup-test setup-bench setup-format: setup-%:
+	@$(SETUP) $*

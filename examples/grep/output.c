@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The printer, and the progress line.
+ *
+ * Only the printer writes results: lines are collected and written in large
+ * parts, messages at once and in their place among the lines.
+ *
+ * When standard error is a terminal, a goroutine draws a progress line there
+ * every 100 ms. Printer and progress share the terminal through a channel of
+ * capacity 1 that holds a token: whoever has received it may write, and sends
+ * it back (a lock, spelled as a channel). The token guards the counters too.
+ * At the end the printer keeps it, so nothing is drawn after the line has
+ * been erased.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "grep.h"
+
+enum { WRITE_SIZE = 64 * 1024 };
+
+struct screen {
+    tuza_chan *token; /* NULL: no progress line */
+    bool shown;
+    unsigned long files, matches;
+};
+
+struct printer {
+    struct screen *screen;
+    struct text out;
+    bool interactive;
+    bool matched, failed; /* what the exit code says */
+    bool reader_gone;
+};
+
+static void take(struct screen *s)
+{
+    tuza_chan_recv(s->token, NULL);
+}
+
+static void give_back(struct screen *s)
+{
+    tuza_chan_send(s->token, NULL);
+}
+
+/* Returns 0 or what errno said. */
+static int write_all(int fd, const char *at, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno != EINTR)
+            return errno;
+        if (n > 0) {
+            at += n;
+            len -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+static void erase(struct screen *s)
+{
+    static const char sequence[] = "\r\033[K";
+    if (s->shown)
+        (void)write_all(STDERR_FILENO, sequence, sizeof sequence - 1);
+    s->shown = false;
+}
+
+/* The progress goroutine's body; it ends with the process. */
+static void show_progress(void *arg)
+{
+    struct screen *s = arg;
+    for (;;) {
+        tuza_sleep(100 * TUZA_MILLISECOND);
+        take(s);
+        char line[160];
+        int len = snprintf(line, sizeof line, "\r\033[K%lu files, %lu matches, %d goroutines", s->files,
+                           s->matches, tuza_num_goroutine());
+        s->shown = write_all(STDERR_FILENO, line, (size_t)len) == 0;
+        give_back(s);
+    }
+}
+
+static void write_over_progress(struct printer *p, int fd, const struct text *t)
+{
+    if (p->screen->token != NULL) {
+        take(p->screen);
+        erase(p->screen);
+    }
+    int err = write_all(fd, t->at, t->len);
+    if (err != 0 && fd == STDOUT_FILENO) {
+        p->failed = true;
+        p->reader_gone = true;
+        if (err != EPIPE) {
+            struct text message = {0};
+            text_add_error(&message, "write error", err);
+            (void)write_all(STDERR_FILENO, message.at, message.len);
+            free(message.at);
+        }
+    }
+    if (p->screen->token != NULL)
+        give_back(p->screen);
+}
+
+static void flush(struct printer *p)
+{
+    if (p->out.len > 0)
+        write_over_progress(p, STDOUT_FILENO, &p->out);
+    p->out.len = 0;
+}
+
+static void print_piece(struct printer *p, const struct piece *piece)
+{
+    p->matched |= piece->matches > 0;
+    p->failed |= piece->is_error;
+    if (piece->is_message) {
+        flush(p);
+        write_over_progress(p, STDERR_FILENO, &piece->text);
+    } else {
+        text_add(&p->out, piece->text.at, piece->text.len);
+        if (p->out.len >= WRITE_SIZE)
+            flush(p);
+    }
+    free(piece->text.at);
+}
+
+static void count(struct screen *s, unsigned long files, unsigned long matches)
+{
+    if (s->token == NULL)
+        return;
+    take(s);
+    s->files += files;
+    s->matches += matches;
+    give_back(s);
+}
+
+/* The next channel of results; someone who watches sees all there is before the printer waits. */
+static bool next_results(struct printer *p, tuza_chan *order, tuza_chan **pieces)
+{
+    bool ok;
+    if (p->interactive) {
+        if (tuza_chan_try_recv(order, pieces, &ok))
+            return ok;
+        flush(p);
+    }
+    return tuza_chan_recv(order, pieces);
+}
+
+static void start_progress(struct screen *s)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    s->token = tuza_chan_make(0, 1);
+    if (tuza_go(show_progress, s) != 0) {
+        tuza_chan_unref(s->token); /* the search goes on without the line */
+        s->token = NULL;
+        return;
+    }
+    give_back(s);
+}
+
+int print_in_order(tuza_chan *order)
+{
+    static struct screen screen; /* the progress goroutine may outlive this call */
+    struct printer p = {.screen = &screen, .interactive = isatty(STDOUT_FILENO) == 1};
+    start_progress(&screen);
+    tuza_chan *pieces;
+    while (!p.reader_gone && next_results(&p, order, &pieces)) {
+        struct piece piece;
+        while (!p.reader_gone && tuza_chan_recv(pieces, &piece)) {
+            count(&screen, 0, piece.matches);
+            print_piece(&p, &piece);
+        }
+        count(&screen, 1, 0);
+        if (!p.reader_gone)
+            tuza_chan_unref(pieces);
+    }
+    if (!p.reader_gone)
+        flush(&p);
+    free(p.out.at);
+    if (screen.token != NULL) {
+        take(&screen);
+        erase(&screen);
+    }
+    return p.failed ? 2 : p.matched ? 0 : 1;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Goroutines: start the runtime, start goroutines, yield, end.
+ *
+ *     static int app(int argc, char **argv) { ... return 0; }
+ *     int main(int argc, char **argv) { return tuza_run(app, argc, argv); }
+ */
+#ifndef TUZA_GO_H
+#define TUZA_GO_H
+
+#include "tuza/base.h"
+
+TUZA_BEGIN_DECLS
+
+/*
+ * Starts the runtime and runs main_fn(argc, argv) as the main goroutine,
+ * first on the calling thread, on a stack as large as the process's stack
+ * limit (at most 64 MiB). When main_fn returns, the process ends with its
+ * result as exit code, by exit(): atexit handlers run, stdio is flushed,
+ * other goroutines are not waited for. If main_fn calls tuza_goexit instead,
+ * the others go on.
+ *
+ * Returns: only where the runtime could not be started: -EALREADY (it runs),
+ * -EINVAL (main_fn is NULL), -ENOMEM, -EAGAIN (no thread to be had). Then
+ * nothing has happened.
+ * Callable from: a plain thread, once. Go: the call of main.main.
+ */
+TUZA_API int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv);
+
+/*
+ * Starts a goroutine that runs fn(arg) and then ends. It runs next on this
+ * processor, once the caller blocks; others started before it run after it.
+ *
+ * Blocks: never. Panics: no; a NULL fn is "fatal error: go of nil func
+ * value". Owns: arg stays the caller's.
+ * Returns: 0, or a negative errno, and then nothing happened: -ENOMEM (no
+ * memory or address space for a stack). Must be looked at: a server sheds
+ * load here.
+ * Callable from: a goroutine.
+ * Order: what came before the call happens before fn starts. Go: go fn(arg).
+ */
+TUZA_API TUZA_MUST_CHECK int tuza_go(void (*fn)(void *arg), void *arg);
+
+/*
+ * As tuza_go, with a copy of the size bytes at arg: fn gets the copy's
+ * address, aligned to 16, on the new goroutine's stack, valid until fn has
+ * returned.
+ *
+ * Returns: as tuza_go; -EINVAL where arg is NULL and size is not 0, or size
+ * is more than a quarter of the stack.
+ * Go: go fn(*arg), arguments evaluated by the starter.
+ */
+TUZA_API TUZA_MUST_CHECK int tuza_go_copy(void (*fn)(void *arg), const void *arg, size_t size);
+
+/* How a goroutine differs from the default. Unnamed fields must be zero. */
+typedef struct tuza_go_options {
+    size_t stack_size; /* bytes of address space, rounded up to a power of two; 0: the default, 256 KiB */
+    const char *name;  /* shown in tracebacks; copied (and cut to 31 bytes); may be NULL */
+    uintptr_t zero[6];
+} tuza_go_options;
+
+/*
+ * As tuza_go, with options; NULL options are the defaults.
+ *
+ * Returns: as tuza_go; -EINVAL for a stack size above TUZA_STACK_MAX, or a
+ * field in zero that is not. A size below 16 KiB is made 16 KiB.
+ */
+TUZA_API TUZA_MUST_CHECK int tuza_go_with(const tuza_go_options *opts, void (*fn)(void *arg), void *arg);
+
+#define TUZA_STACK_MAX ((size_t)1 << 30)
+
+/*
+ * Lets the other runnable goroutines of this processor run first; returns at
+ * once where there are none. Blocks: goroutine. Callable from: a goroutine.
+ * Go: runtime.Gosched.
+ */
+TUZA_API void tuza_gosched(void);
+
+/*
+ * Ends the calling goroutine. In the main goroutine the process goes on
+ * until the others have ended too, which is reported as a deadlock.
+ * Callable from: a goroutine. Go: runtime.Goexit.
+ */
+TUZA_API TUZA_NORETURN void tuza_goexit(void);
+
+/*
+ * The calling goroutine's id: 1 for main, never reused, not in order of
+ * start. 0 outside of goroutines. Blocks: never. Callable from: anywhere.
+ */
+TUZA_API uint64_t tuza_goid(void);
+
+/*
+ * How many goroutines there are, the caller included; 0 before tuza_run.
+ * Exact when none start or end meanwhile. Blocks: never. Callable from: any
+ * thread. Go: runtime.NumGoroutine.
+ */
+TUZA_API int tuza_num_goroutine(void);
+
+/*
+ * The processors this process may use: its affinity mask when first asked,
+ * constant from then on. Callable from: any thread. Go: runtime.NumCPU.
+ */
+TUZA_API int tuza_num_cpu(void);
+
+/*
+ * Sets how many processors (Ps) run goroutines, and returns what it was;
+ * n <= 0 only asks. It starts as TUZA_MAXPROCS or GOMAXPROCS from the
+ * environment, if that is a positive number, else from the affinity mask and
+ * the cgroup's CPU quota, which is then followed as it changes until the
+ * first call with n > 0. Goroutines stuck in a blocking call or in a loop
+ * come on top of the limit.
+ *
+ * Blocks: goroutine (it stops all processors for a moment). Before tuza_run
+ * it sets the number to start with. A number that memory does not suffice
+ * for throws. Callable from: a goroutine, and any thread before tuza_run.
+ * Go: runtime.GOMAXPROCS.
+ */
+TUZA_API int tuza_gomaxprocs(int n);
+
+/*
+ * The high-water mark of the calling goroutine's stack, in bytes, to a whole
+ * page: how much of it was ever touched. 0 outside of goroutines.
+ * Blocks: never (one or more system calls). Callable from: a goroutine.
+ */
+TUZA_API size_t tuza_stack_used(void);
+
+TUZA_END_DECLS
+
+#endif /* TUZA_GO_H */

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The switch on x86-64 (System V). See arch.h for the forms.
+ *
+ * Through a switch %rbx holds the M and %rax the G switched to; every other
+ * callee-saved register is free then, since each context reloads its own
+ * from its stack. Saved, from the stack pointer up: r15 r14 r13 r12 rbx rbp,
+ * the return address.
+ *
+ * Not saved: mxcsr and the x87 control word (they belong to the thread). No
+ * shadow-stack property is set on this file, so the loader leaves shadow
+ * stacks off for programs that link it.
+ */
+#include "arch/layout.h"
+
+#ifndef TZ_INSTRUMENTED
+#define TZ_INSTRUMENTED 0
+#endif
+
+/* Offsets in tz_arch_hooks. */
+#define HOOK_ENDED       0
+#define HOOK_UNLOCK_SLOW 8
+#define HOOK_LEAVE       16
+#define HOOK_SWITCHING   24
+#define HOOK_SWITCHED    32
+
+.macro FUNC name
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+        .p2align 4
+\name:
+        .cfi_startproc
+.endm
+
+.macro END name
+        .cfi_endproc
+        .size   \name, . - \name
+.endm
+
+.macro SAVE
+        pushq   %rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbp, 0
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        pushq   %r12
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r12, 0
+        pushq   %r13
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r13, 0
+        pushq   %r14
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r14, 0
+        pushq   %r15
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r15, 0
+.endm
+
+/* Restores the registers and jumps to the return address. */
+.macro RESTORE_AND_JUMP
+        popq    %r15
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r15
+        popq    %r14
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r14
+        popq    %r13
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r13
+        popq    %r12
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r12
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        popq    %rbp
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbp
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register %rip, %rcx
+        jmpq    *%rcx
+.endm
+
+/* The unwind state of a context that has just been switched to (or is about to be left): all registers saved. */
+.macro CFI_SAVED
+        .cfi_def_cfa %rsp, 56
+        .cfi_offset %rip, -8
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
+.endm
+
+        .text
+
+/*
+ * struct tz_m *tz_arch_switch(struct tz_m *m, struct tz_g *next)
+ * rdi = m, rsi = next; returns the M in rax.
+ */
+FUNC tz_arch_switch
+        SAVE
+        movq    %rdi, %rbx
+        movq    TZ_M_G(%rdi), %rdx
+        movq    %rsp, TZ_G_SP(%rdx)
+        leaq    .Lreturned(%rip), %rcx
+        movq    %rcx, TZ_G_RESUME(%rdx)
+        movq    %rsi, %rax
+        jmp     .Lswitch_to
+.Lreturned:
+        movq    %rbx, %rax
+        RESTORE_AND_JUMP
+END tz_arch_switch
+
+/*
+ * uint64_t tz_arch_final(struct tz_m *m, struct tz_g *(*slow)(struct tz_m *, void *, void *), void *a, void *b)
+ * rdi = m, rsi = slow, rdx = a, rcx = b; returns g->result in rax, to the user.
+ * The switch itself, .Lswitch_to, is shared by the three forms: rbx = m, rax = next, the old context is saved.
+ */
+FUNC tz_arch_final
+        SAVE
+        movq    %rdi, %rbx
+        movq    TZ_M_G(%rdi), %rax
+        movq    %rsp, TZ_G_SP(%rax)
+        movq    $0, TZ_G_RESUME(%rax)
+        movq    %rsi, %r8
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        subq    $8, %rsp
+        .cfi_adjust_cfa_offset 8
+        callq   *%r8
+        addq    $8, %rsp
+        .cfi_adjust_cfa_offset -8
+        testq   %rax, %rax
+        jnz     .Lswitch_to
+        movq    TZ_M_G(%rbx), %rax
+        jmp     .Lresume
+
+.Lswitch_to:
+#if TZ_INSTRUMENTED
+        movq    %rax, %r12
+        andq    $-16, %rsp
+        movq    %rbx, %rdi
+        movq    %rax, %rsi
+        callq   *HOOK_SWITCHING+tz_arch_hooks(%rip)
+        movq    %r12, %rax
+#endif
+        movq    TZ_M_G(%rbx), %rdx
+        movq    TZ_M_ERRNO(%rbx), %rcx
+        movl    (%rcx), %esi
+        movl    %esi, TZ_G_ERRNO(%rdx)
+        movl    TZ_G_ERRNO(%rax), %esi
+        movl    %esi, (%rcx)
+        movq    %rax, TZ_M_G(%rbx)
+        movq    TZ_G_SP(%rax), %rsp
+#if TZ_INSTRUMENTED
+        movq    %rsp, %r13
+        andq    $-16, %rsp
+        movq    %rbx, %rdi
+        callq   *HOOK_SWITCHED+tz_arch_hooks(%rip)
+        movq    %r13, %rsp
+        movq    %r12, %rax
+#else
+        movq    TZ_M_AFTER_UNLOCK(%rbx), %rdx
+        testq   %rdx, %rdx
+        jnz     .Lunlock
+.Lunlocked:
+        movq    TZ_M_AFTER_FN(%rbx), %rdx
+        testq   %rdx, %rdx
+        jnz     .Lafter
+#endif
+.Lresume:
+        movq    TZ_G_RESUME(%rax), %rcx
+        testq   %rcx, %rcx
+        jnz     .Lspecial
+#if TZ_INSTRUMENTED
+        jmp     .Lleave
+#else
+        cmpl    $0, TZ_G_LEAVE(%rax)
+        jne     .Lleave
+        addq    $1, TZ_M_SEQ(%rbx)
+#endif
+.Lleft:
+        movq    TZ_G_RESULT(%rax), %rax
+        .cfi_remember_state
+        RESTORE_AND_JUMP
+        .cfi_restore_state
+
+.Lspecial:
+        jmpq    *%rcx
+
+.Lleave:
+        movq    %rax, %r12
+        movq    %rbx, %rdi
+        subq    $8, %rsp
+        .cfi_adjust_cfa_offset 8
+        callq   *HOOK_LEAVE+tz_arch_hooks(%rip)
+        addq    $8, %rsp
+        .cfi_adjust_cfa_offset -8
+        movq    %r12, %rax
+        jmp     .Lleft
+
+#if !TZ_INSTRUMENTED
+/* The release of a channel's lock: a plain store, then a look at the waiter word beside it (see sched/spin.h). */
+.Lunlock:
+        movq    $0, TZ_M_AFTER_UNLOCK(%rbx)
+        movl    $0, (%rdx)
+        cmpl    $0, 4(%rdx)
+        je      .Lunlocked
+        movq    %rax, %r12
+        movq    %rsp, %r13
+        andq    $-16, %rsp
+        movq    %rdx, %rdi
+        callq   *HOOK_UNLOCK_SLOW+tz_arch_hooks(%rip)
+        movq    %r13, %rsp
+        movq    %r12, %rax
+        jmp     .Lunlocked
+
+.Lafter:
+        movq    $0, TZ_M_AFTER_FN(%rbx)
+        movq    %rax, %r12
+        movq    %rsp, %r13
+        andq    $-16, %rsp
+        movq    %rbx, %rdi
+        movq    TZ_M_AFTER_ARG(%rbx), %rsi
+        callq   *%rdx
+        movq    %r13, %rsp
+        movq    %r12, %rax
+        jmp     .Lresume
+#endif
+END tz_arch_final
+
+/*
+ * void tz_arch_leave_stack(struct tz_m *m, struct tz_g *next)
+ * rdi = m, rsi = next.
+ */
+FUNC tz_arch_leave_stack
+        movq    %rdi, %rbx
+        movq    %rsi, %rax
+        jmp     .Lswitch_to
+END tz_arch_leave_stack
+
+/*
+ * The first instruction of a new goroutine: rbx = m, rax = g, the stack empty and aligned. Unwinders end here.
+ */
+FUNC tz_arch_entry
+        .cfi_undefined %rip
+        xorl    %ebp, %ebp
+        movq    %rax, %r12
+#if TZ_INSTRUMENTED
+        movq    %rbx, %rdi
+        callq   *HOOK_LEAVE+tz_arch_hooks(%rip)
+#else
+        addq    $1, TZ_M_SEQ(%rbx)
+#endif
+        movq    TZ_G_ARG(%r12), %rdi
+        callq   *TZ_G_FN(%r12)
+        callq   *HOOK_ENDED+tz_arch_hooks(%rip)
+        ud2
+END tz_arch_entry
+
+/*
+ * A final form that ends in a call: rbx = m, rax = g, rsp at the saved registers. Jumps to g->resume_fn(m) as if
+ * the user had called that instead.
+ */
+FUNC tz_arch_resume_call
+        CFI_SAVED
+        movq    %rbx, %rdi
+        movq    TZ_G_RESUME_FN(%rax), %rdx
+        popq    %r15
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r15
+        popq    %r14
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r14
+        popq    %r13
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r13
+        popq    %r12
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r12
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        popq    %rbp
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbp
+        jmpq    *%rdx
+END tz_arch_resume_call
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The switch between goroutines: what each CPU's assembly provides.
+ *
+ * A context is its stack pointer (g->sp) with the callee-saved registers and
+ * the return address on top of the stack. Rounding modes and floating-point
+ * traps belong to the thread and are not saved. There are two forms:
+ *
+ *  - Final, for calls that have nothing left to do once they are woken
+ *    (send, receive, sleep, gosched). The registers are saved first, then
+ *    the C slow part runs and returns the next G, or NULL where it need not
+ *    wait after all. Who wakes the G stores the call's result in g->result.
+ *    The resumed goroutine leaves the runtime inside the assembly and jumps
+ *    straight to the user's return address: not one C frame of ours returns
+ *    after the switch, since each such return is mispredicted (the
+ *    processor's return stack belongs to the goroutine left behind).
+ *  - Returning, an ordinary call for what goes on after its wake.
+ *
+ * For the same reason no form leaves by a return instruction on amd64: pop
+ * and an indirect jump, which the branch predictor tells by target.
+ *
+ * g->resume tells the forms apart: NULL is final, else the address to jump
+ * to. The after-switch action (m->after_*) runs first thing on the next
+ * stack: it is what must not happen before the old stack is left.
+ *
+ * The assembly calls upwards only through the tz_arch_hooks.
+ */
+#ifndef TZ_ARCH_H
+#define TZ_ARCH_H
+
+#include "base/base.h"
+
+struct tz_m;
+struct tz_g;
+
+/* Saves m->g and switches to next. Returns when that G is switched to again, with the M it then runs on. */
+struct tz_m *tz_arch_switch(struct tz_m *m, struct tz_g *next);
+
+/* The final form: slow(m, a, b) on the caller's stack, with m->g saved; NULL: leave and return g->result, else
+ * switch to what it returned. */
+uint64_t tz_arch_final(struct tz_m *m, struct tz_g *(*slow)(struct tz_m *m, void *a, void *b), void *a, void *b);
+
+/* Switches to next for good: m->g is dead or never to be resumed. */
+TZ_NORETURN void tz_arch_leave_stack(struct tz_m *m, struct tz_g *next);
+
+/* Not called: addresses for g->resume. */
+/* A new goroutine: leaves the runtime, calls g->fn(g->arg), then the hook `ended`. g->sp is aligned to 16. */
+void tz_arch_entry(void);
+/* Instead of returning from a final form: jumps to g->resume_fn(m) with the user's return address as its caller. */
+void tz_arch_resume_call(void);
+
+typedef struct tz_arch_hooks_t {
+    void (*ended)(void);                       /* fn of a goroutine has returned; in user code; never returns */
+    void (*unlock_slow)(void *lock);           /* a lock released after the switch has waiters */
+    void (*leave)(struct tz_m *m);             /* the whole of leaving the runtime, where g->leave is not 0 */
+    void (*switching)(struct tz_m *m, struct tz_g *next); /* sanitizers: before the stack pointer changes */
+    void (*switched)(struct tz_m *m);          /* sanitizers: after; runs the after-switch action */
+} tz_arch_hooks_t;
+extern tz_arch_hooks_t tz_arch_hooks;
+
+/* A hint that this is a busy wait. */
+TZ_INLINE void tz_arch_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#else
+#error "tuza: this CPU has no port"
+#endif
+}
+
+#endif /* TZ_ARCH_H */

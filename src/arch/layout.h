@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where the assembly finds the fields of M and G that it touches. Plain
+ * numbers, shared by the .S files and by sched/gmp.h, which asserts each of
+ * them with offsetof.
+ */
+#ifndef TZ_LAYOUT_H
+#define TZ_LAYOUT_H
+
+#define TZ_M_SEQ          0
+#define TZ_M_G            16
+#define TZ_M_AFTER_UNLOCK 40
+#define TZ_M_AFTER_FN     48
+#define TZ_M_AFTER_ARG    56
+#define TZ_M_ERRNO        64
+
+#define TZ_G_SP        24
+#define TZ_G_RESUME    32
+#define TZ_G_RESULT    40
+#define TZ_G_ERRNO     48
+#define TZ_G_LEAVE     52
+#define TZ_G_FN        56
+#define TZ_G_ARG       64
+#define TZ_G_RESUME_FN 72
+
+#endif /* TZ_LAYOUT_H */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A 4-ary heap of timers ordered by when they are due. It says what is due
+ * and wakes nobody; whoever owns the heap holds a lock around each call.
+ */
+#ifndef TZ_TIMERHEAP_H
+#define TZ_TIMERHEAP_H
+
+#include "base/base.h"
+
+typedef struct tz_timer {
+    int64_t when;  /* monotonic ns; fixed while in a heap */
+    uint32_t pos;  /* place in the heap + 1; 0: in none */
+    void (*fire)(struct tz_timer *t, void *ctx); /* called by the heap's owner */
+} tz_timer;
+
+typedef struct tz_timerheap {
+    struct tz_timerheap_item {
+        int64_t when; /* beside the pointer: a sift compares without a cache miss for each timer */
+        tz_timer *timer;
+    } *items;
+    uint32_t n, cap;
+} tz_timerheap;
+
+/* t->when is set, t->pos is 0. -ENOMEM where the heap can't grow. */
+int tz_timerheap_add(tz_timerheap *h, tz_timer *t);
+/* t is in h. */
+void tz_timerheap_remove(tz_timerheap *h, tz_timer *t);
+/* The earliest, or NULL. */
+TZ_INLINE tz_timer *tz_timerheap_first(const tz_timerheap *h)
+{
+    return h->n ? h->items[0].timer : NULL;
+}
+/* Tests and debug builds: whether the heap's invariants hold. */
+bool tz_timerheap_is_valid(const tz_timerheap *h);
+
+#endif /* TZ_TIMERHEAP_H */

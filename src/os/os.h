@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the runtime asks of the operating system. The only folder that makes
+ * system calls or names pthreads.
+ *
+ * Rules for all of it: results are >= 0 or a negative errno; the errno
+ * variable is as it was before (the callers run on goroutines' behalf).
+ * Times are nanoseconds on CLOCK_MONOTONIC; deadlines are absolute.
+ */
+#ifndef TZ_OS_H
+#define TZ_OS_H
+
+#include "base/base.h"
+
+#define TZ_OS_FOREVER INT64_MAX
+
+/* clock.c: monotonic nanoseconds, by the vDSO; async-signal-safe. */
+int64_t tz_os_now(void);
+/* Sleeps the thread until the deadline. */
+void tz_os_sleep_until(int64_t deadline);
+
+/* futex.c: sleeps while *addr == val, until woken or the deadline (TZ_OS_FOREVER: none). May return early;
+ * the caller looks again. */
+void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
+/* Wakes up to n sleepers. */
+void tz_os_futex_wake(const uint32_t *addr, int n);
+
+/* vmem.c.
+ * tz_os_reserve: n bytes (a multiple of the page size) of private, zeroed, writable memory, backed when touched,
+ * without huge pages and without counting against overcommit; aligned to the page. NULL: no memory or address
+ * space. Under mlockall(MCL_FUTURE) the pages are not locked in. */
+void *tz_os_reserve(size_t n);
+void tz_os_release(void *p, size_t n); /* unmaps; p, n as reserved */
+/* Makes n ranges of `size` bytes each inaccessible, the first at p, one every `stride` bytes. With markers true by
+ * MADV_GUARD_INSTALL (in batches by process_madvise; -EINVAL/-ENOSYS/-EPERM... where the kernel does not know it,
+ * and then nothing was changed), else by mprotect(PROT_NONE) (-ENOMEM past vm.max_map_count; ranges done are undone). */
+int tz_os_guard(void *p, size_t size, size_t stride, size_t n, bool markers);
+/* Gives the pages back to the kernel; they read as zero next. */
+void tz_os_discard(void *p, size_t n);
+/* How many bytes of [p, p+n), counted from its highest page downwards to the lowest resident page, are in use. */
+size_t tz_os_resident_from_top(const void *p, size_t n);
+size_t tz_os_page_size(void);
+
+/* thread.c.
+ * Starts a detached thread that runs fn(arg) with the given stack size, with all signals blocked while it starts and
+ * then, right before fn, the mask tz_os_thread_mask_save() remembered. 0, -EAGAIN, -ENOMEM. */
+int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const char *name);
+void tz_os_thread_mask_save(void);
+int tz_os_tid(void);
+/* Timer slack of the calling thread to 1 ns: sleeps end when they are due. */
+void tz_os_precise_timers(void);
+/* The CPU time of another thread of this process, in ns; -1 where it is gone. */
+int64_t tz_os_thread_cpu(int tid);
+/* /proc/self/task/TID/stat, kept open: returns a descriptor or a negative errno. */
+int tz_os_thread_stat_open(int tid);
+/* The thread's state letter ('R', 'S', 'D', ...) through that descriptor; 0 where it can't be told. */
+char tz_os_thread_state(int stat_fd);
+void tz_os_close(int fd);
+/* Threads of this process by /proc/self/task that are not the kernel's helpers for io_uring (names iou-wrk-*,
+ * iou-sqp-*); negative errno where /proc is missing. Allocates nothing. */
+int tz_os_thread_count(void);
+
+/* barrier.c: membarrier(PRIVATE_EXPEDITED).
+ * Registers; false where the kernel or a filter refuses: then the full-fence variant of the protocol is used. */
+bool tz_os_membarrier_init(void);
+/* A full fence on every thread of the process that is running, before it returns. Only after init said true. */
+void tz_os_membarrier(void);
+
+/* cpu.c: the CPUs in this process's affinity mask (>= 1), of any number of CPUs. */
+int tz_os_cpu_affinity(void);
+/* The least CPU quota on the path of this process's cgroup (v1 or v2, every level up to the root), in thousandths of a
+ * CPU; 0 where there is none. root is "" (tests pass a folder with a fake /proc and /sys). Allocates nothing. */
+int64_t tz_os_cpu_quota_milli(const char *root);
+
+/* misc.c: write all of it to a descriptor, as far as it goes; async-signal-safe. */
+void tz_os_write(int fd, const char *text, size_t n);
+/* getenv, but NULL under AT_SECURE. */
+const char *tz_os_getenv(const char *name);
+size_t tz_os_stack_limit(void); /* RLIMIT_STACK's soft limit, SIZE_MAX where unlimited */
+uint64_t tz_os_random(void);
+TZ_NORETURN void tz_os_exit_now(int code); /* _exit */
+void tz_os_yield(void);                    /* sched_yield */
+
+#endif /* TZ_OS_H */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Threads: starting them, and looking at them from outside.
+ *
+ * A new thread's function, argument and name reach it in a start record. The
+ * records live in pages of their own, found by trying one after the other and
+ * claimed by a compare-and-swap: the starter must neither allocate nor wait
+ * for the new thread to have read them. There are as many records as threads
+ * were ever being started at once.
+ */
+#include <limits.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "os/os.h"
+#include "os/sys.h"
+
+struct start {
+    uint32_t busy; /* claimed by a CAS from 0 (acquire); the thread's release store of 0 gives it back */
+    void (*fn)(void *);
+    void *arg;
+    char name[16];
+};
+
+#define STARTS_PER_PAGE 64
+struct start_page {
+    struct start_page *next; /* written before the page is published */
+    struct start start[STARTS_PER_PAGE];
+};
+
+static struct start_page *start_pages; /* pushed by CAS (release), read by acquire; never removed */
+
+/* The signal mask of new threads: written before the first is started. */
+static sigset_t thread_mask;
+static bool thread_mask_known;
+
+static struct start *start_claim(void)
+{
+    struct start_page *head = tz_load_acquire(&start_pages);
+    for (struct start_page *page = head; page != NULL; page = page->next) {
+        for (int i = 0; i < STARTS_PER_PAGE; i++) {
+            uint32_t free = 0;
+            if (tz_cas_acquire(&page->start[i].busy, &free, 1))
+                return &page->start[i];
+        }
+    }
+    size_t unit = tz_os_page_size();
+    struct start_page *page = tz_os_reserve((sizeof *page + unit - 1) / unit * unit);
+    if (page == NULL)
+        return NULL;
+    page->start[0].busy = 1;
+    do
+        page->next = head;
+    while (!tz_cas_release(&start_pages, &head, page));
+    return &page->start[0];
+}
+
+static void *thread_main(void *p)
+{
+    struct start *s = p, mine;
+    mine.fn = s->fn; /* not the whole: starters that look for a free record try `busy` meanwhile */
+    mine.arg = s->arg;
+    memcpy(mine.name, s->name, sizeof mine.name);
+    tz_store_release(&s->busy, 0);
+    pthread_setname_np(pthread_self(), mine.name);
+    if (thread_mask_known)
+        pthread_sigmask(SIG_SETMASK, &thread_mask, NULL);
+    mine.fn(mine.arg);
+    return NULL;
+}
+
+static int add_tls(struct dl_phdr_info *info, size_t size, void *total)
+{
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type == PT_TLS)
+            *(size_t *)total += info->dlpi_phdr[i].p_memsz + info->dlpi_phdr[i].p_align;
+    }
+    return 0;
+}
+
+/* What libc takes from a thread's stack before its function runs: its own needs and the threads' static variables. */
+static size_t stack_overhead(void)
+{
+    static size_t overhead; /* 0: not known yet; threads that race here find the same */
+    size_t n = tz_load_relaxed(&overhead);
+    if (n == 0) {
+        dl_iterate_phdr(add_tls, &n);
+        n += (size_t)PTHREAD_STACK_MIN + ((size_t)16 << 10);
+        tz_store_relaxed(&overhead, n);
+    }
+    return n;
+}
+
+static int create(struct start *s, size_t size)
+{
+    pthread_attr_t attr;
+    pthread_t id;
+    size_t page = tz_os_page_size();
+    int r = pthread_attr_init(&attr);
+    if (r != 0)
+        return -r;
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    size = (size + stack_overhead() + page - 1) / page * page;
+    do {
+        r = pthread_attr_setstacksize(&attr, size);
+        if (r == 0)
+            r = pthread_create(&id, &attr, thread_main, s);
+        /* EINVAL: less than libc needs, for instance since a library with many thread variables was loaded. */
+        size *= 2;
+    } while (r == EINVAL && size <= ((size_t)256 << 20));
+    pthread_attr_destroy(&attr);
+    return -r;
+}
+
+int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const char *name)
+{
+    int saved = errno;
+    struct start *s = start_claim();
+    if (s == NULL) {
+        errno = saved;
+        return -ENOMEM;
+    }
+    s->fn = fn;
+    s->arg = arg;
+    size_t n = strnlen(name, sizeof s->name - 1);
+    memcpy(s->name, name, n);
+    s->name[n] = '\0';
+
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int r = create(s, stack_size);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r != 0) {
+        tz_store_release(&s->busy, 0);
+        r = r == -ENOMEM ? r : -EAGAIN;
+    }
+    errno = saved;
+    return r;
+}
+
+void tz_os_thread_mask_save(void)
+{
+    pthread_sigmask(SIG_SETMASK, NULL, &thread_mask);
+    thread_mask_known = true;
+}
+
+int tz_os_tid(void)
+{
+    return (int)tz_sys(SYS_gettid);
+}
+
+void tz_os_precise_timers(void)
+{
+    (void)tz_sys(SYS_prctl, PR_SET_TIMERSLACK, (long)1, (long)0, (long)0, (long)0);
+}
+
+int64_t tz_os_thread_cpu(int tid)
+{
+    /* The kernel's encoding of a clock that belongs to a thread: the complement of its id, then 4 for "of a thread"
+     * and 2 for the scheduler's count. libc has a call only for those whose pthread_t is at hand. */
+    clockid_t id = (clockid_t)((~(unsigned)tid << 3) | 6);
+    struct timespec ts;
+    if (tid <= 0 ||
+        tid >= 1 << 29) /* 0 would be the caller, and what does not fit another clock altogether */
+        return -1;
+    if (tz_sys(SYS_clock_gettime, id, &ts) != 0)
+        return -1;
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* Appends text or a number to a path being built; the ends of the arrays are the callers' care. */
+static char *put_text(char *at, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(at, text, n + 1);
+    return at + n;
+}
+
+static char *put_number(char *at, int number)
+{
+    char digits[12];
+    size_t n = sizeof digits;
+    unsigned rest = (unsigned)number;
+    digits[--n] = '\0';
+    do
+        digits[--n] = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    return put_text(at, digits + n);
+}
+
+int tz_os_thread_stat_open(int tid)
+{
+    char path[64];
+    if (tid <= 0)
+        return -ESRCH;
+    put_text(put_number(put_text(path, "/proc/self/task/"), tid), "/stat");
+    return tz_sys_open(AT_FDCWD, path, O_RDONLY);
+}
+
+char tz_os_thread_state(int stat_fd)
+{
+    char text[128];
+    long n = tz_sys(SYS_pread64, stat_fd, text, sizeof text, (long)0);
+    /* "TID (name) S ...": the name may hold anything, what follows it no parenthesis. */
+    for (long i = n - 3; i >= 0; i--) {
+        if (text[i] == ')')
+            return text[i + 2];
+    }
+    return 0;
+}
+
+void tz_os_close(int fd)
+{
+    tz_sys_close(fd);
+}
+
+/* The kernel's io_uring helpers are listed as our threads but will never run our code. */
+static bool is_kernel_helper(int dir, const char *tid)
+{
+    char path[32], name[16];
+    put_text(put_text(path, tid), "/comm");
+    int fd = tz_sys_open(dir, path, O_RDONLY);
+    if (fd < 0)
+        return false;
+    long n = tz_sys_read(fd, name, sizeof name);
+    tz_sys_close(fd);
+    return n >= 8 && (memcmp(name, "iou-wrk-", 8) == 0 || memcmp(name, "iou-sqp-", 8) == 0);
+}
+
+int tz_os_thread_count(void)
+{
+    /* struct linux_dirent64: inode, offset, length, type, name */
+    enum { LENGTH_AT = 16, NAME_AT = 19 };
+    char buf[2048] TZ_ALIGNED(8);
+    int dir = tz_sys_open(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY);
+    if (dir < 0)
+        return dir;
+    int count = 0;
+    for (;;) {
+        long n = tz_sys(SYS_getdents64, dir, buf, sizeof buf);
+        if (n <= 0) {
+            if (n < 0)
+                count = (int)n;
+            break;
+        }
+        for (long at = 0; at < n;) {
+            uint16_t length;
+            memcpy(&length, buf + at + LENGTH_AT, sizeof length);
+            const char *name = buf + at + NAME_AT;
+            if (name[0] != '.' && !is_kernel_helper(dir, name))
+                count++;
+            at += length;
+        }
+    }
+    tz_sys_close(dir);
+    return count;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The deadlock check: nothing runs, nothing will ever run. It is made when an
+ * M goes to rest, under sched.lock, so the counts agree with each other:
+ * every M that lives rests (one in user code does not, however blocked), none
+ * is being made, every P is idle, and no timer is set.
+ *
+ * A thread that tuza did not make could still call in; with one in the
+ * process nothing is reported.
+ */
+#include "base/fatal.h"
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/sched.h"
+#include "tuza/go.h"
+
+/* Threads that are no goroutines' doing: a sanitizer's own. */
+#define HELPERS (TZ_TSAN ? 1 : 0)
+
+bool tz_checkdead_locked(void)
+{
+    return tz_sched.nmidle == tz_sched.mcount && !tz_sched.mstarting && tz_sched.npidle == tz_sched.nprocs &&
+           !tz_sched.gcwaiting && tz_timers_next() == INT64_MAX &&
+           tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS);
+}
+
+void tz_report_deadlock(void)
+{
+    if (tz_load_relaxed(&tz_sched.main_exited) && tuza_num_goroutine() == 0)
+        tz_throw("no goroutines (main called runtime.Goexit) - deadlock!");
+    tz_throw("all goroutines are asleep - deadlock!");
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The slow ways into and out of the runtime: an M that was robbed of its P,
+ * a yield that is due, a goroutine known to block.
+ *
+ * A robbed goroutine entering needs a P again. An idle one is taken. With
+ * none, calls documented as blocking (and gosched) put the goroutine on the
+ * global queue and let the M rest: it comes back on whatever M runs it. Any
+ * other call may not move its goroutine to another thread (the program may
+ * hold a lock that knows its owner), so its M waits in place and is given a P
+ * before the global queue is served.
+ *
+ * Known blockers. A goroutine that was robbed while it was blocked in the
+ * kernel will likely block again. g->leave counts this: 1 and 2 arm sysmon to
+ * take the P at its first look, from 3 on the P is handed off at once when
+ * the goroutine leaves the runtime. A stretch of user code that turns out
+ * short takes one off.
+ */
+#include "base/fatal.h"
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/retake.h"
+#include "sched/sched.h"
+
+#define HANDOFF_FROM 3
+#define LEAVE_MAX    8
+#define SHORT_NS     20000
+
+void tz_no_goroutine(void)
+{
+    tz_throw("tuza: call from a thread that runs no goroutine");
+}
+
+void tz_nested_entry(void)
+{
+    tz_throw("tuza called inside the runtime");
+}
+
+/* After-switch action: the G that was left goes to the global queue. */
+static void requeue(tz_m *m, void *arg)
+{
+    (void)m;
+    tz_m *wake = NULL;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_globq_put(arg);
+    /* The idle list was empty when this began; it may not be now, and then nobody else would look. */
+    if (tz_sched.npidle && !tz_sched.gcwaiting)
+        wake = tz_startm_locked(tz_pidle_get_locked(), false);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    if (wake)
+        tz_note_wake(&wake->park);
+}
+
+tz_m *tz_yield(tz_m *m)
+{
+    tz_g *g = m->g;
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
+    m->after_fn = requeue;
+    m->after_arg = g;
+    return tz_arch_switch(m, m->g0);
+}
+
+/* A robbed goroutine is back: was it blocked for long? */
+static void judge(tz_m *m, tz_g *g)
+{
+    bool blocked = tz_load_relaxed(&m->robbed_blocked);
+    tz_store_relaxed(&m->robbed_blocked, 0);
+    if (g->left_at) {
+        blocked = tz_os_now() - g->left_at >= SHORT_NS;
+        g->left_at = 0;
+        if (!blocked)
+            g->leave--;
+    }
+    if (blocked && g->leave < LEAVE_MAX)
+        g->leave++;
+}
+
+/* m was robbed, and is inside the runtime again. */
+tz_m *tz_regain(tz_m *m, bool movable)
+{
+    tz_g *g = m->g;
+    judge(m, g);
+    tz_sub_relaxed(&tz_sched.npless, 1);
+    tz_store_relaxed(&m->p, NULL);
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_p *p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
+    if (p) {
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        tz_acquirep(m, p);
+        tz_retake_clear(m);
+        return m;
+    }
+    if (!movable) {
+        tz_wait_for_p_locked(m);
+        tz_retake_clear(m);
+        return m;
+    }
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_retake_clear(m);
+    return tz_yield(m);
+}
+
+tz_m *tz_enter_slow(tz_m *m, bool movable)
+{
+    switch (tz_retake_answer(m)) {
+    case TZ_RETAKE_STOLEN:
+        m = tz_regain(m, movable);
+        break;
+    case TZ_RETAKE_YIELD:
+        if (movable)
+            m = tz_yield(m);
+        break;
+    default:
+        break;
+    }
+    if (TZ_UNLIKELY(tz_sched.chaos))
+        m = tz_chaos_entry(m, movable);
+    return m;
+}
+
+/* The whole of leaving, for a goroutine whose g->leave is set (and for every one in sanitizer builds). */
+void tz_leave_slow(tz_m *m)
+{
+    tz_g *g = m->g;
+    if (g->leave && g->left_at)
+        g->leave--; /* the last stretch was over before anybody looked */
+    g->left_at = 0;
+    if (g->leave >= HANDOFF_FROM) {
+        tz_p *p = m->p;
+        g->left_at = tz_os_now();
+        tz_retake_self(m);
+        tz_handoffp(p);
+    } else if (g->leave) {
+        g->left_at = tz_os_now();
+        tz_store_relaxed(&m->armed, 1);
+        tz_sysmon_kick(g->left_at + SHORT_NS);
+    }
+    tz_store_release(&m->seq, m->seq + 1);
+}

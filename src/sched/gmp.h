@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * G, M and P, and the scheduler's global state. Private to sched/; upper
+ * layers see it through sched.h.
+ *
+ * Who may touch a field is said beside it:
+ *   own     only the M that runs (or the M that holds the P), no ordering needed:
+ *           the next owner gets it through a lock, a note or m->seq
+ *   atomic  any thread; the orders are argued where it is used
+ *   lock L  under that lock
+ *   const   never changes once the object is published
+ * A field that its owner writes and others merely peek at is "own, peeked":
+ * relaxed atomic accesses on both sides.
+ *
+ * All three kinds are type-stable: their memory is never unmapped and only
+ * ever reused for the same kind, so a stale pointer reads old or new values
+ * of the right type.
+ */
+#ifndef TZ_GMP_H
+#define TZ_GMP_H
+
+#include "arch/arch.h"
+#include "arch/layout.h"
+#include "base/atomic.h"
+#include "base/base.h"
+#include "event/timerheap.h"
+#include "lock/lock.h"
+#include "mem/stack.h"
+
+typedef struct tz_g tz_g;
+typedef struct tz_m tz_m;
+typedef struct tz_p tz_p;
+
+/*
+ * What a G is doing. Changed only in sched/, always by the one that owns the
+ * G at that moment: the M that runs it, or whoever took it off the queue it
+ * waited on (the queue's lock is held until the G has left its stack, so a
+ * waker never meets a G that still runs).
+ */
+enum {
+    TZ_G_IDLE = 0, /* never used */
+    TZ_G_RUNNABLE, /* on a run queue; nobody owns the stack */
+    TZ_G_RUNNING,  /* on an M: m->g, with a P or robbed of it */
+    TZ_G_WAITING,  /* parked; on some object's queue or a timer */
+    TZ_G_DEAD,     /* ended; on a free list, or about to be */
+};
+
+/* Why a G waits; tz_wait_reason_text has Go's words. */
+enum {
+    TZ_WAIT_NONE = 0,
+    TZ_WAIT_CHAN_SEND,
+    TZ_WAIT_CHAN_RECV,
+    TZ_WAIT_CHAN_SEND_NIL,
+    TZ_WAIT_CHAN_RECV_NIL,
+    TZ_WAIT_SLEEP,
+    TZ_WAIT_REASONS
+};
+
+/*
+ * One G in one wait queue (Go's sudog). The record of a single operation is
+ * part of its G; all fields are under the lock of the object waited on.
+ */
+typedef struct tz_sudog {
+    struct tz_sudog *next, *prev;
+    tz_g *g;
+    void *elem; /* where to copy from or to; may be NULL */
+} tz_sudog;
+
+struct tz_g {
+    tz_stack stack; /* const */
+
+    /* The assembly's part (arch/layout.h). While the G is off its M these belong to whoever owns the G. */
+    void *sp;
+    void *resume;    /* NULL: final form; else where to go on (arch.h) */
+    uint64_t result; /* a final form's result; the waker writes it */
+    int errno_saved;
+    uint32_t leave; /* own: not 0: leaving the runtime takes tz_leave_slow (a known blocker, chaos) */
+    void (*fn)(void *);
+    void *arg;
+    void (*resume_fn)(tz_m *m);
+
+    tz_g *schedlink;      /* the next on a run queue or free list; own by that list */
+    uint32_t status;      /* own, peeked */
+    uint32_t wait_reason; /* own, peeked */
+    uint64_t goid;        /* own, peeked: a G that is kept across a lock is compared by it */
+    tz_sudog waiter;      /* the record of a single wait */
+    tz_timer timer;       /* tuza_sleep */
+    const void *go_pc;    /* own, peeked: where it was started */
+    uint64_t parent_goid; /* own, peeked */
+    int64_t wait_since;   /* own, peeked: when sysmon first saw it wait, 0: not yet */
+    uint32_t hog;         /* own by its M: looks at which its P was taken since it used up a slice */
+    int64_t left_at;      /* own: when tz_leave_slow handed the P off */
+#if TZ_TSAN
+    void *fiber;
+#endif
+#if TZ_ASAN
+    void *fake_stack;
+#endif
+    char name[32]; /* own, peeked; "" is none */
+};
+_Static_assert(sizeof(tz_g) <= TZ_STACK_BLOCK, "the control block fits above the stack");
+_Static_assert(offsetof(tz_g, stack) == 0, "a slot's control block starts with its tz_stack");
+_Static_assert(offsetof(tz_g, sp) == TZ_G_SP, "layout.h");
+_Static_assert(offsetof(tz_g, resume) == TZ_G_RESUME, "layout.h");
+_Static_assert(offsetof(tz_g, result) == TZ_G_RESULT, "layout.h");
+_Static_assert(offsetof(tz_g, errno_saved) == TZ_G_ERRNO, "layout.h");
+_Static_assert(offsetof(tz_g, leave) == TZ_G_LEAVE, "layout.h");
+_Static_assert(offsetof(tz_g, fn) == TZ_G_FN, "layout.h");
+_Static_assert(offsetof(tz_g, arg) == TZ_G_ARG, "layout.h");
+_Static_assert(offsetof(tz_g, resume_fn) == TZ_G_RESUME_FN, "layout.h");
+
+/*
+ * m->retake: the state in the low bits, a ticket above them. retake.c has the
+ * protocol. The SLOW bit is part of every value when each entry must take
+ * the slow way (chaos mode; membarrier refused): an idle word is then not 0.
+ */
+#define TZ_RETAKE_NONE      0u
+#define TZ_RETAKE_YIELD     1u
+#define TZ_RETAKE_REQUESTED 2u
+#define TZ_RETAKE_STOLEN    3u
+#define TZ_RETAKE_STATE     3u
+#define TZ_RETAKE_SLOW      4u
+#define TZ_RETAKE_TICKET    8u
+
+struct tz_m {
+    /* The hot line; the first words are the assembly's too. */
+    uint64_t seq;           /* own, peeked (release, acquire): odd inside the runtime, even in user code */
+    uint32_t retake;        /* atomic, by CAS: retake.c; the ticket is in the upper bits */
+    uint32_t spinning;      /* own: looks for work with a P and none in hand; counted in sched.nmspinning */
+    tz_g *g;                /* own, peeked: the G that runs here, or g0 */
+    tz_p *p;                /* own while seq is odd; peeked by retakers, see retake.c */
+    tz_g *g0;               /* const */
+    uint32_t *after_unlock; /* own: after-switch action: the lock word to release */
+    void (*after_fn)(tz_m *m, void *arg); /* own: after-switch action */
+    void *after_arg;
+    int *errno_addr; /* const: the thread's errno */
+
+    /* Scheduling, cold. */
+    tz_note park;       /* an M without work, or waiting for a P, sleeps on it */
+    tz_p *nextp;        /* lock sched, then own: the P an M is woken with */
+    tz_m *link;         /* lock sched: sched.midle, sched.mwait, sched.mfree */
+    tz_m *prev;         /* lock sched: sched.midle */
+    uint32_t idle;      /* lock sched: on sched.midle */
+    uint32_t wake_spin; /* lock sched, then own: woken to look for work */
+    uint64_t rand;      /* own */
+
+    tz_m *alllink, *allprev; /* lock allm */
+    int64_t id;              /* const */
+    int tid;                 /* const once published */
+    int stat_fd;             /* const once published: /proc/self/task/TID/stat, or < 0 */
+    uint32_t robbed_blocked; /* peeked: set by the retaker that found the thread blocked; its own M clears it */
+    uint32_t armed;          /* own, peeked: sysmon shall retake at its first look (a known blocker) */
+
+    /* Sysmon's memory of this M; sysmon only. */
+    uint64_t look_seq;
+    int64_t look_since; /* when this stretch of user code was first seen */
+    int64_t look_cpu;   /* the thread's CPU time at the last look, -1: not read in this stretch */
+    uint32_t look_asked;
+
+    tz_g g0_block;
+#if TZ_ASAN
+    tz_g *asan_from;            /* own: the G being left */
+    const char *g0_lo, *g0_hi;  /* own: the thread's own stack */
+#endif
+};
+_Static_assert(offsetof(tz_m, seq) == TZ_M_SEQ, "layout.h");
+_Static_assert(offsetof(tz_m, g) == TZ_M_G, "layout.h");
+_Static_assert(offsetof(tz_m, after_unlock) == TZ_M_AFTER_UNLOCK, "layout.h");
+_Static_assert(offsetof(tz_m, after_fn) == TZ_M_AFTER_FN, "layout.h");
+_Static_assert(offsetof(tz_m, after_arg) == TZ_M_AFTER_ARG, "layout.h");
+_Static_assert(offsetof(tz_m, errno_addr) == TZ_M_ERRNO, "layout.h");
+
+#define TZ_RUNQ_SIZE 256u
+
+enum {
+    TZ_P_IDLE = 0, /* on sched.pidle: nothing queued on it */
+    TZ_P_READY,    /* on sched.pwork: work queued on it, no M at hand */
+    TZ_P_RUNNING,  /* an M has it, or has been given it */
+    TZ_P_STOPPED,  /* the world is stopped */
+    TZ_P_DEAD,     /* beyond GOMAXPROCS */
+};
+
+struct tz_p {
+    /* Written by the owner at each switch. */
+    tz_g *runnext;      /* the owner puts; the owner and thieves take, by CAS unless alone */
+    uint32_t runq_head; /* atomic: takers advance it by CAS (the owner by a plain store when alone) */
+    uint32_t runq_tail; /* own, release; thieves read it with acquire */
+    uint32_t switches;  /* own, peeked: every switch; tells how fast the queue moves */
+    uint32_t fair_at;   /* own: the switch at which to look at timers and the global queue */
+    uint32_t schedtick; /* own, peeked: switches that start a time slice (not by runnext) */
+    bool alone;         /* changes in a stopped world: GOMAXPROCS is 1, object locks are elided */
+    tz_g *gfree;        /* own: ended Gs of the default size, their stacks warm */
+    uint32_t ngfree;    /* own */
+    uint64_t goid_next, goid_end; /* own: the block of ids not yet handed out */
+    int64_t ngo;        /* own, peeked: Gs started minus Gs ended here */
+
+    tz_g *runq[TZ_RUNQ_SIZE]; /* slots between head and tail; relaxed atomic, published by runq_tail */
+
+    TZ_ALIGNED(TZ_NO_SHARING) uint32_t status; /* lock sched, peeked */
+    int32_t id;                                /* const */
+    tz_m *m;                                   /* peeked: who has it; a hint */
+    tz_p *link;                                /* lock sched: sched.pidle, sched.pwork */
+
+    tz_lock timers_lock;
+    tz_timerheap timers; /* lock timers */
+    int64_t timer_min;   /* written under timers_lock, peeked: when the first timer is due, 0: none */
+
+    /* Sysmon's memory of this P; sysmon only. */
+    uint32_t look_tick;
+    int64_t look_since;
+    int64_t look_at;
+    uint32_t look_switches;
+    uint32_t look_tail;
+    bool look_queued;
+};
+
+/* Everything global. */
+typedef struct tz_sched_t {
+    tz_lock lock; /* TZ_RANK_SCHED */
+
+    /* lock sched; the counts are peeked */
+    tz_g *runq_head, *runq_tail;
+    uint32_t runq_size;
+    tz_p *pidle;
+    uint32_t npidle;
+    tz_p *pwork; /* Ps with work queued that wait for an M */
+    uint32_t npwork;
+    tz_m *midle; /* Ms that rest, the last parked first */
+    uint32_t nmidle;
+    tz_m *mwait_head, *mwait_tail; /* Ms that wait in place for a P */
+    uint32_t nmwait;
+    tz_m *poller;       /* the idle M that sleeps until the next timer */
+    int64_t poll_until; /* peeked: until when; 0: nobody, INT64_MAX: for ever */
+    uint32_t mcount;    /* Ms that live */
+    uint32_t mstarting; /* asked of the template thread, not yet there */
+    uint32_t mlimit;
+    tz_m *mfree;
+
+    uint32_t gcwaiting; /* atomic: the world is being stopped */
+    uint32_t stopwait;  /* lock sched: Ps still to stop */
+    tz_note stopnote;
+    tz_lock stw; /* TZ_RANK_STW: one stopper */
+
+    uint32_t nmspinning; /* atomic */
+    uint32_t npless;     /* atomic: Ms that run user code without a P */
+
+    uint32_t sysmon_deep; /* lock sched: sysmon sleeps until it is woken */
+    tz_note sysmon_note;
+    tz_note template_note;
+
+    tz_lock allm_lock; /* TZ_RANK_ALLM */
+    tz_m *allm;        /* lock allm */
+
+    tz_p **allp;    /* atomic pointer; grows, old arrays stay */
+    uint32_t nprocs; /* changes in a stopped world; peeked */
+    uint32_t nallp;  /* lock sched, peeked: P blocks ever made */
+
+    tz_lock gfree_lock; /* TZ_RANK_GFREE */
+    tz_g *gfree[TZ_STACK_CLASSES]; /* lock gfree, as the next three: ended Gs, the last ended first */
+    tz_g *gtrimmed;                /* those of the default class with nothing below the top page backed */
+    uint32_t ngfree, gfree_low;    /* how many of the default class; the least since the last trim */
+
+    uint64_t goid_gen; /* atomic */
+    uint32_t retake_base; /* const once running: 0 or TZ_RETAKE_SLOW */
+    bool fence_retake;    /* const once running: membarrier refused */
+    uint32_t chaos;       /* const once running: TUZA_CHAOS' seed, 0: off */
+    uint32_t started;     /* atomic: 0 no, 1 being started, 2 running */
+    tz_g *maing;          /* const once running */
+    uint32_t main_exited; /* atomic: main called tuza_goexit */
+    int64_t reap_ns;      /* const once running: an M idle for longer ends */
+    uint32_t template_threads; /* const once running: threads of ours that are no Ms */
+    uint32_t ncpu;        /* const once running */
+    uint32_t procs_wanted; /* atomic: sysmon asks the template thread for this GOMAXPROCS */
+    uint32_t trim_wanted; /* atomic: Gs ended since stacks were last trimmed */
+    bool procs_custom;    /* lock stw: GOMAXPROCS was set by the environment or a call */
+} tz_sched_t;
+extern tz_sched_t tz_sched;
+
+/* The calling thread's M; NULL on a thread that is not tuza's. Never read it twice in a function that may switch. */
+extern __thread tz_m *tz_self_m __attribute__((tls_model("initial-exec")));
+
+#endif /* TZ_GMP_H */

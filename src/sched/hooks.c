@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Wires what the assembly calls upwards. */
+#include "sched/proc.h"
+#include "sched/sanitizer.h"
+#include "sched/sched.h"
+
+void tz_hooks_init(void)
+{
+    tz_arch_hooks.ended = tz_goexit;
+    tz_arch_hooks.unlock_slow = tz_spin_unlock_slow;
+    tz_arch_hooks.leave = tz_leave_slow;
+#if TZ_INSTRUMENTED
+    tz_arch_hooks.switching = tz_sanitizer_switching;
+    tz_arch_hooks.switched = tz_sanitizer_switched;
+#endif
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Resting Ms and idle Ps, all under sched.lock.
+ *
+ * An M that has nothing to run puts its P on the idle list and rests on
+ * sched.midle. The M that rested last is the poller: it sleeps only until the
+ * next timer of any P. It need not be woken when that role passes to another
+ * M; it finds out when its old deadline comes.
+ *
+ * Ms that wait in place (sched.mwait) are robbed Ms in the middle of a call
+ * that may not move to another thread. A P that becomes free goes to them
+ * first.
+ */
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/retake.h"
+
+#define SPARE_MS 2
+
+void tz_acquirep(tz_m *m, tz_p *p)
+{
+    tz_store_relaxed(&m->p, p);
+    tz_store_relaxed(&p->m, m);
+}
+
+tz_p *tz_pidle_get_locked(void)
+{
+    tz_p *p = tz_sched.pwork;
+    if (p) {
+        tz_sched.pwork = p->link;
+        tz_store_relaxed(&tz_sched.npwork, tz_sched.npwork - 1);
+    } else {
+        p = tz_sched.pidle;
+        if (!p)
+            return NULL;
+        tz_sched.pidle = p->link;
+        tz_store_relaxed(&tz_sched.npidle, tz_sched.npidle - 1);
+    }
+    tz_store_relaxed(&p->status, TZ_P_RUNNING);
+    if (tz_sched.sysmon_deep) {
+        tz_sched.sysmon_deep = 0;
+        tz_note_wake(&tz_sched.sysmon_note);
+    }
+    return p;
+}
+
+tz_m *tz_pidle_put_locked(tz_p *p)
+{
+    tz_store_relaxed(&p->m, NULL);
+    tz_m *m = tz_sched.mwait_head;
+    if (m) {
+        tz_sched.mwait_head = m->link;
+        if (!m->link)
+            tz_sched.mwait_tail = NULL;
+        tz_store_relaxed(&tz_sched.nmwait, tz_sched.nmwait - 1);
+        m->nextp = p;
+        return m;
+    }
+    tz_store_relaxed(&p->status, TZ_P_IDLE);
+    p->link = tz_sched.pidle;
+    tz_sched.pidle = p;
+    tz_store_relaxed(&tz_sched.npidle, tz_sched.npidle + 1);
+    return NULL;
+}
+
+static void midle_push(tz_m *m)
+{
+    m->prev = NULL;
+    m->link = tz_sched.midle;
+    if (m->link)
+        m->link->prev = m;
+    tz_sched.midle = m;
+    tz_sched.nmidle++;
+    m->idle = 1;
+}
+
+void tz_midle_remove_locked(tz_m *m)
+{
+    if (m->prev)
+        m->prev->link = m->link;
+    else
+        tz_sched.midle = m->link;
+    if (m->link)
+        m->link->prev = m->prev;
+    tz_sched.nmidle--;
+    m->idle = 0;
+    if (tz_sched.poller == m)
+        tz_sched.poller = NULL;
+}
+
+tz_m *tz_startm_locked(tz_p *p, bool spinning)
+{
+    tz_m *m = tz_sched.midle;
+    if (tz_sched.nmidle <= 1)
+        tz_newm_locked(); /* one spare M is always at hand, for those who can't wait for a thread to start */
+    if (!m) {
+        if (spinning)
+            tz_sub_relaxed(&tz_sched.nmspinning, 1);
+        tz_store_relaxed(&p->status, TZ_P_READY);
+        p->link = tz_sched.pwork;
+        tz_sched.pwork = p;
+        tz_store_relaxed(&tz_sched.npwork, tz_sched.npwork + 1);
+        return NULL;
+    }
+    tz_midle_remove_locked(m);
+    m->nextp = p;
+    m->wake_spin = spinning;
+    return m;
+}
+
+void tz_handoffp(tz_p *p)
+{
+    tz_m *wake;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    if (tz_sched.gcwaiting) {
+        tz_store_relaxed(&p->status, TZ_P_STOPPED);
+        tz_store_relaxed(&p->m, NULL);
+        wake = NULL;
+        if (--tz_sched.stopwait == 0)
+            tz_note_wake(&tz_sched.stopnote);
+    } else if (!tz_sched.nmwait && (!tz_runq_empty(p) || tz_sched.runq_size)) {
+        wake = tz_startm_locked(p, false);
+    } else {
+        wake = tz_pidle_put_locked(p); /* to one that waits in place, with all that is queued on it, or idle */
+    }
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    if (wake)
+        tz_note_wake(&wake->park);
+    else
+        tz_sysmon_kick(tz_timers_next());
+}
+
+void tz_wait_for_p_locked(tz_m *m)
+{
+    m->link = NULL;
+    if (tz_sched.mwait_tail)
+        tz_sched.mwait_tail->link = m;
+    else
+        tz_sched.mwait_head = m;
+    tz_sched.mwait_tail = m;
+    tz_store_relaxed(&tz_sched.nmwait, tz_sched.nmwait + 1);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_sysmon_kick(tz_os_now());
+    tz_note_sleep(&m->park);
+    tz_note_clear(&m->park);
+    tz_acquirep(m, m->nextp);
+}
+
+bool tz_give_p(tz_m *m)
+{
+    tz_p *p = m->p;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    if (!tz_sched.mwait_head) {
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        return false;
+    }
+    tz_store_relaxed(&m->p, NULL);
+    tz_m *next = tz_pidle_put_locked(p);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_note_wake(&next->park);
+    return true;
+}
+
+/* The poller's deadline; others sleep until they are reaped. */
+static int64_t rest_until(tz_m *m)
+{
+    int64_t reap = tz_sched.nmidle > SPARE_MS ? tz_os_now() + tz_sched.reap_ns : TZ_OS_FOREVER;
+    if (tz_sched.poller != m)
+        return reap;
+    int64_t timer = tz_timers_next();
+    if (timer <= tz_os_now() && !tz_sched.npidle)
+        timer = tz_os_now() + 1000000; /* due, but every P is busy: their owners and sysmon see to it */
+    return timer < reap ? timer : reap;
+}
+
+/* Under sched.lock: what keeps m from resting. Returns a P for m. */
+static tz_p *last_look(void)
+{
+    if (tz_sched.gcwaiting)
+        return NULL;
+    if (tz_sched.npwork || (tz_sched.npidle && (tz_sched.runq_size || tz_timers_next() <= tz_os_now())))
+        return tz_pidle_get_locked();
+    return NULL;
+}
+
+/* Puts m's P away; false where something turned up and m keeps it. */
+static bool put_p_locked(tz_m *m, tz_m **wake)
+{
+    *wake = NULL;
+    if (!m->p)
+        return true;
+    if (tz_sched.gcwaiting || tz_sched.runq_size)
+        return false;
+    tz_p *p = m->p;
+    tz_store_relaxed(&m->p, NULL);
+    *wake = tz_pidle_put_locked(p);
+    return true;
+}
+
+bool tz_stopm(tz_m *m)
+{
+    tz_m *wake;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    if (!put_p_locked(m, &wake)) {
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        return true;
+    }
+    tz_p *p = last_look();
+    if (p) {
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        tz_acquirep(m, p);
+        if (wake)
+            tz_note_wake(&wake->park);
+        return true;
+    }
+    midle_push(m);
+    tz_sched.poller = m;
+    bool dead = tz_checkdead_locked();
+    int64_t until = rest_until(m);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    if (wake)
+        tz_note_wake(&wake->park);
+    if (dead)
+        tz_report_deadlock();
+
+    while (!tz_note_sleep_until(&m->park, until)) {
+        tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+        if (!m->idle) { /* taken off the list: the wake is on its way */
+            tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+            until = TZ_OS_FOREVER;
+            continue;
+        }
+        p = last_look();
+        if (p) {
+            tz_midle_remove_locked(m);
+            tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+            tz_acquirep(m, p);
+            return true;
+        }
+        if (tz_sched.poller != m && tz_sched.nmidle > SPARE_MS && m->id != 0 && tz_os_now() >= until) {
+            tz_midle_remove_locked(m);
+            tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
+            tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+            return false;
+        }
+        until = rest_until(m);
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    }
+    tz_note_clear(&m->park);
+    tz_acquirep(m, m->nextp);
+    m->spinning = m->wake_spin;
+    return true;
+}

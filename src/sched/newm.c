@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Making Ms. The template thread creates every M's thread: it never runs user
+ * code, so no new thread inherits what a goroutine did to its own (signal
+ * mask, affinity, namespaces, capabilities), and whoever needs an M only
+ * wakes it. Between requests it returns the deep pages of stacks that have
+ * not been used for a while.
+ */
+#include <errno.h>
+
+#include "base/fatal.h"
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/retake.h"
+#include "sched/sched.h"
+
+/* The scheduler alone runs on these, and the stack of signal handlers is another. */
+#define M_STACK    ((size_t)256 << 10)
+#define RETRIES    20
+#define IDLE_NS    1000000000
+#define REAP_NS    5000000000
+
+__thread tz_m *tz_self_m __attribute__((tls_model("initial-exec")));
+
+static struct {
+    tz_lock lock; /* TZ_RANK_GFREE: nothing is taken inside */
+    char *next, *end;
+    int64_t next_id;
+} pool;
+
+tz_m *tz_m_alloc(void)
+{
+    tz_lock_acquire(&pool.lock, TZ_RANK_GFREE);
+    tz_m *m = NULL;
+    size_t size = (sizeof(tz_m) + TZ_NO_SHARING - 1) / TZ_NO_SHARING * TZ_NO_SHARING;
+    if (pool.end - pool.next < (ptrdiff_t)size) {
+        size_t chunk = 16 * tz_os_page_size();
+        char *fresh = tz_os_reserve(chunk);
+        if (fresh) {
+            pool.next = fresh;
+            pool.end = fresh + chunk;
+        }
+    }
+    if (pool.end - pool.next >= (ptrdiff_t)size) {
+        m = (tz_m *)(void *)pool.next;
+        pool.next += size;
+        m->g0 = &m->g0_block;
+        m->id = pool.next_id++;
+        m->retake = tz_sched.retake_base;
+        m->rand = tz_os_random() | 1;
+    }
+    tz_lock_release(&pool.lock, TZ_RANK_GFREE);
+    return m;
+}
+
+void tz_minit(tz_m *m)
+{
+    m->g = m->g0;
+    m->seq |= 1;
+    m->errno_addr = &errno;
+    m->tid = tz_os_tid();
+    m->stat_fd = tz_os_thread_stat_open(m->tid);
+    m->look_cpu = -1;
+    tz_os_precise_timers();
+    tz_self_m = m;
+    tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
+    m->allprev = NULL;
+    m->alllink = tz_sched.allm;
+    if (m->alllink)
+        m->alllink->allprev = m;
+    tz_sched.allm = m;
+    tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
+}
+
+/* m has no P and is on no list but allm: from here on no retaker looks at it. */
+static void unlink_m(tz_m *m)
+{
+    tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
+    if (m->allprev)
+        m->allprev->alllink = m->alllink;
+    else
+        tz_sched.allm = m->alllink;
+    if (m->alllink)
+        m->alllink->allprev = m->allprev;
+    tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
+    if (m->stat_fd >= 0)
+        tz_os_close(m->stat_fd);
+    tz_self_m = NULL;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    m->link = tz_sched.mfree;
+    tz_sched.mfree = m;
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+}
+
+static void mstart(void *arg)
+{
+    tz_m *m = arg;
+    tz_minit(m);
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_sched.mstarting--;
+    tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount + 1);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_schedule(m);
+    unlink_m(m);
+}
+
+void tz_newm_locked(void)
+{
+    if (tz_sched.mstarting) /* one at a time: it asks for the next when it is taken */
+        return;
+    tz_sched.mstarting++;
+    tz_note_wake(&tz_sched.template_note);
+}
+
+/* Once: the process can't have more threads. What is running goes on, what is stuck stays so until a thread ends or
+ * comes back. */
+static void warn(int err)
+{
+    static bool warned;
+    if (warned)
+        return;
+    warned = true;
+    char have[24], no[24];
+    tz_print("runtime: failed to create new OS thread (have ",
+             tz_decimal(have, tz_load_relaxed(&tz_sched.mcount) + tz_sched.template_threads),
+             " already; errno=", tz_decimal(no, (uint64_t)-err), ")\n",
+             err == -EAGAIN ? "runtime: may need to increase max user processes (ulimit -u)\n" : "", NULL);
+}
+
+static int newm(void)
+{
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    bool limit = tz_sched.mcount >= tz_sched.mlimit;
+    tz_m *m = limit ? NULL : tz_sched.mfree;
+    if (m)
+        tz_sched.mfree = m->link;
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    if (limit)
+        return -EAGAIN;
+    if (!m)
+        m = tz_m_alloc();
+    if (!m)
+        return -ENOMEM;
+    int err = tz_os_thread_start(mstart, m, M_STACK, "tuza");
+    if (err < 0) {
+        tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+        m->link = tz_sched.mfree;
+        tz_sched.mfree = m;
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    }
+    return err;
+}
+
+static void template_thread(void *unused)
+{
+    (void)unused;
+    int failures = 0;
+    bool trim = false;
+    for (;;) {
+        int64_t until = trim ? tz_os_now() + IDLE_NS : TZ_OS_FOREVER;
+        if (!tz_note_sleep_until(&tz_sched.template_note, until)) {
+            trim = tz_trim_some();
+            continue;
+        }
+        tz_note_clear(&tz_sched.template_note);
+        trim = true;
+        uint32_t procs = tz_xchg_acquire(&tz_sched.procs_wanted, 0);
+        if (procs)
+            tz_procs_follow((int)procs);
+        tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+        bool wanted = tz_sched.mstarting != 0;
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        while (wanted) {
+            int err = newm();
+            if (err == 0) {
+                failures = 0;
+                break;
+            }
+            if (++failures >= RETRIES)
+                warn(err);
+            /* The request stands: it is tried again until it is met, ever more slowly. */
+            tz_os_sleep_until(tz_os_now() + (failures < 100 ? failures : 100) * (int64_t)1000000);
+        }
+    }
+}
+
+int tz_newm_init(void)
+{
+    tz_sched.reap_ns = REAP_NS;
+    tz_sched.mlimit = 10000;
+    tz_sched.template_threads = 1;
+    return tz_os_thread_start(template_thread, NULL, M_STACK, "tuza-template");
+}

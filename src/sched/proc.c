@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The scheduler: who runs what next, and who is woken for it.
+ *
+ * Goroutines (G) run on threads (M), and an M needs a P to run one. This file
+ * is what an M does on its g0 when its last G gave way and its P had no other
+ * at hand (the common case, one G switching to the next, never comes here:
+ * tz_next in sched.h).
+ *
+ * When to wake another M
+ *
+ * The textbook answer is at once: whoever makes a G runnable wakes an idle P.
+ * On a machine where an idle core costs 20 us to wake, while a goroutine
+ * switch costs 5 ns, that is wrong nearly always: the woken core arrives
+ * after the work is done, drags the cache lines over, and the two then fight
+ * over a channel that one of them would have served in a tenth of the time.
+ * So readying a goroutine on one's own P wakes nobody. It is a debt of the P:
+ *
+ *  - The owner cancels it by running the G, most often within microseconds.
+ *  - A spinning M takes it, if it finds that the owner's queue moves slowly,
+ *    a microsecond or more for each switch (worth_stealing).
+ *  - sysmon pays it. It is never in deep sleep while a P is busy, and looks
+ *    every 50 us while there is an idle P and work queued. If the owner has
+ *    been switching slowly since the last look, or something queued then is
+ *    queued still, it wakes an idle P, which steals.
+ *
+ * Many tiny goroutines thus stay on one core, coarse ones spread out, and the
+ * first of a burst waits 50 us longer than it might: the price.
+ *
+ * Why nothing is lost
+ *
+ *  (a) A G on a P's ring or runnext: the P is not idle (an M puts its P on the
+ *      idle list only with both empty, and only the owner adds to them), so
+ *      it is running, and its owner serves the queue, or stuck, and then
+ *      sysmon, which is awake while a P is not idle, moves the P; or on
+ *      sched.pwork, waiting for the M that the template thread makes.
+ *  (b) A G on the global queue: it is put there under sched.lock, and Ps are
+ *      put on the idle list under sched.lock, only with the global queue
+ *      empty. Who puts it there looks at the idle list under the same lock
+ *      hold, so of "idle P" and "queued G" the later one sees the earlier.
+ *  (c) A timer: on the heap of some P. A busy P's owner looks at it at least
+ *      every 61 switches, else sysmon finds it due. With all Ps idle the M
+ *      that rested last computed its deadline under sched.lock after its P
+ *      was idle, so it knows every timer there is. When that M is given other
+ *      work some P is busy again, hence sysmon awake.
+ *  (d) sysmon's deep sleep: it decides under sched.lock that all Ps are idle,
+ *      and whoever takes a P off the idle list, under sched.lock, wakes it.
+ *
+ * No Dekker-style fences are needed: each decision to rest and each look that
+ * must not miss it hold sched.lock, and none of this is on a hot path. The
+ * one lock-free part is the ring itself (runq.h).
+ *
+ * Checked with Spin: tests/models/wakeup.pml.
+ */
+#include "sched/proc.h"
+
+#include "os/os.h"
+#include "sched/retake.h"
+#include "sched/sched.h"
+#include "tuza/go.h"
+
+#define FAIR_EVERY 61
+#define SPIN_NS    20000 /* about what it costs to wake an idle core */
+#define SAMPLE_NS  3000
+#define GRAIN_NS   1000
+
+uint64_t tz_rand(tz_m *m)
+{
+    m->rand ^= m->rand << 13;
+    m->rand ^= m->rand >> 7;
+    m->rand ^= m->rand << 17;
+    return m->rand;
+}
+
+void tz_wakep(void)
+{
+    uint32_t none = 0;
+    if (tz_load_relaxed(&tz_sched.npidle) == 0 || tz_load_relaxed(&tz_sched.nmspinning) != 0 ||
+        !tz_cas_acq_rel(&tz_sched.nmspinning, &none, 1))
+        return;
+    tz_m *wake = NULL;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_p *p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
+    if (p)
+        wake = tz_startm_locked(p, true);
+    else
+        tz_sub_relaxed(&tz_sched.nmspinning, 1);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    if (wake)
+        tz_note_wake(&wake->park);
+}
+
+static void stop_spinning(tz_m *m, bool found)
+{
+    if (!m->spinning)
+        return;
+    m->spinning = 0;
+    /* The last one that looked found something: there may be more. */
+    if (tz_sub_acq_rel(&tz_sched.nmspinning, 1) == 1 && found)
+        tz_wakep();
+}
+
+/* Whether the owner of victim is slow to serve its queue: watches it for a few microseconds. */
+static bool worth_stealing(tz_p *victim)
+{
+    uint32_t s0 = tz_load_relaxed(&victim->switches);
+    int64_t t0 = tz_os_now(), t;
+    do {
+        for (int i = 0; i < 20; i++)
+            tz_arch_pause();
+        t = tz_os_now();
+    } while (t - t0 < SAMPLE_NS);
+    uint32_t switched = tz_load_relaxed(&victim->switches) - s0;
+    return (int64_t)switched * GRAIN_NS < t - t0 && !tz_runq_empty(victim);
+}
+
+/* One round over the other Ps from a random start. */
+static tz_g *steal(tz_m *m)
+{
+    tz_p **allp = tz_load_acquire(&tz_sched.allp);
+    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    uint32_t start = (uint32_t)(tz_rand(m) >> 32) % n;
+    for (uint32_t i = 0; i < n; i++) {
+        tz_p *victim = allp[(start + i) % n];
+        if (victim == m->p || tz_runq_empty(victim) || !worth_stealing(victim))
+            continue;
+        tz_g *g = tz_runq_steal(m->p, victim, true);
+        if (g)
+            return g;
+    }
+    return NULL;
+}
+
+/* Looks for work elsewhere for a while. NULL: there was none, or something has to be seen to first. */
+static tz_g *spin(tz_m *m)
+{
+    if (!m->spinning) {
+        uint32_t busy = tz_load_relaxed(&tz_sched.nprocs) - tz_load_relaxed(&tz_sched.npidle);
+        if (2 * tz_load_relaxed(&tz_sched.nmspinning) >= busy)
+            return NULL;
+        m->spinning = 1;
+        tz_add_relaxed(&tz_sched.nmspinning, 1);
+    }
+    int64_t end = 0;
+    for (;;) {
+        if (tz_load_relaxed(&tz_sched.gcwaiting) || tz_load_relaxed(&tz_sched.nmwait) ||
+            tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.npwork))
+            return NULL;
+        tz_g *g = steal(m);
+        if (g)
+            return g;
+        int64_t now = tz_os_now();
+        if (tz_timers_run_all(m, now) && !tz_runq_empty(m->p))
+            return NULL;
+        if (end == 0)
+            end = now + SPIN_NS;
+        /* With every other P idle there is nobody to watch. */
+        if (now >= end || tz_load_relaxed(&tz_sched.npidle) + 1 >= tz_load_relaxed(&tz_sched.nprocs))
+            return NULL;
+        for (int i = 0; i < 20; i++)
+            tz_arch_pause();
+    }
+}
+
+static tz_g *global(tz_m *m, uint32_t max)
+{
+    if (tz_load_relaxed(&tz_sched.runq_size) == 0)
+        return NULL;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_g *g = tz_globq_get(m->p, max);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    return g;
+}
+
+static void runq_put_after(tz_m *m, void *arg)
+{
+    tz_runq_put(m->p, arg);
+}
+
+static void globq_put_after(tz_m *m, void *arg)
+{
+    (void)m;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_globq_put(arg);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+}
+
+/*
+ * Behind everything runnable on this P. The G is queued after it has left its
+ * stack, or else a thief could run it on two Ms; with no thieves about, at
+ * once. Where g0 has to look around first, the G goes to the global queue.
+ */
+static tz_g *gosched_slow(tz_m *m, void *a, void *b)
+{
+    (void)a, (void)b;
+    tz_p *p = m->p;
+    tz_g *g = m->g;
+    bool local = tz_load_relaxed(&p->runnext) || tz_load_relaxed(&p->runq_head) != p->runq_tail;
+    if (!local && !tz_load_relaxed(&tz_sched.runq_size) && p->switches != p->fair_at)
+        return NULL;
+    tz_g *next = tz_next(m);
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
+    if (p->alone && next != m->g0) {
+        tz_runq_put(p, g);
+        return next;
+    }
+    m->after_fn = next == m->g0 ? globq_put_after : runq_put_after;
+    m->after_arg = g;
+    return next;
+}
+
+void tuza_gosched(void)
+{
+    tz_arch_final(tz_enter_movable(), gosched_slow, NULL, NULL);
+}
+
+tz_g *tz_park_forever(tz_m *m, uint32_t reason)
+{
+    tz_store_relaxed(&m->g->status, TZ_G_WAITING);
+    tz_store_relaxed(&m->g->wait_reason, reason);
+    return tz_next(m);
+}
+
+/* The G to run next on m, whose P is m->p on return; rests while there is none. NULL: m shall end. */
+static tz_g *findrunnable(tz_m *m)
+{
+    for (;;) {
+        if (!m->p) {
+            if (!tz_stopm(m))
+                return NULL;
+            continue;
+        }
+        tz_p *p = m->p;
+        if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.gcwaiting))) {
+            stop_spinning(m, false);
+            tz_gcstopm(m);
+            continue;
+        }
+        tz_retake_clear(m);
+        if (tz_load_relaxed(&tz_sched.nmwait) && tz_give_p(m)) {
+            stop_spinning(m, false);
+            continue;
+        }
+        int64_t due = tz_load_relaxed(&p->timer_min);
+        if (due) {
+            int64_t now = tz_os_now();
+            if (due <= now)
+                tz_timers_run(m, p, now);
+        }
+        bool fair = (int32_t)(p->switches - p->fair_at) > 0; /* tz_next stepped over fair_at */
+        if (fair)
+            p->fair_at = p->switches + FAIR_EVERY;
+        tz_g *g = fair ? global(m, 1) : NULL;
+        if (!g)
+            g = tz_runnext_get(p);
+        if (!g) {
+            g = tz_runq_get(p);
+            if (!g)
+                g = global(m, 0);
+            if (g)
+                tz_store_relaxed(&p->schedtick, p->schedtick + 1);
+        }
+        if (g) {
+            stop_spinning(m, true);
+            return g;
+        }
+        if (tz_timers_run_all(m, tz_os_now()))
+            continue;
+        g = spin(m);
+        stop_spinning(m, g != NULL);
+        if (g) {
+            tz_store_relaxed(&p->schedtick, p->schedtick + 1);
+            return g;
+        }
+        if (!tz_runq_empty(p))
+            continue;
+        if (!tz_stopm(m))
+            return NULL;
+    }
+}
+
+void tz_schedule(tz_m *m)
+{
+    tz_g *g;
+    while ((g = findrunnable(m)) != NULL) {
+        tz_store_relaxed(&g->status, TZ_G_RUNNING);
+        tz_arch_switch(m, g);
+    }
+}

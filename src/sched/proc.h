@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of sched/ share among themselves. */
+#ifndef TZ_PROC_H
+#define TZ_PROC_H
+
+#include "sched/gmp.h"
+#include "sched/runq.h"
+
+/* proc.c: on g0, until the M has rested for so long that it ends. */
+void tz_schedule(tz_m *m);
+/* The seed of M's random numbers moves on; xorshift. */
+uint64_t tz_rand(tz_m *m);
+
+/* entry.c: m->g goes to the global queue's tail; back with the M that it then runs on. */
+tz_m *tz_yield(tz_m *m);
+/* m was robbed: gets a P again. */
+tz_m *tz_regain(tz_m *m, bool movable);
+
+/* idle.c: resting Ms, idle Ps. The _locked ones under sched.lock. */
+/* An idle P, one with work waiting for an M first; NULL: none. The world must not be stopping. */
+tz_p *tz_pidle_get_locked(void);
+/* Puts away a P with nothing queued on it: gives it to an M that waits in place, or lists it as idle. Returns an M
+ * to wake when the lock is released, or NULL. */
+tz_m *tz_pidle_put_locked(tz_p *p);
+/* Finds an M for a P that has work; the M to wake when the lock is released, or NULL: the P waits on sched.pwork. */
+tz_m *tz_startm_locked(tz_p *p, bool spinning);
+/* Where p goes when its M can't run goroutines: to another M if there is work for it, else idle. */
+void tz_handoffp(tz_p *p);
+/* Ends the M's hold of its P, if it has one, and rests until it has one again (m->p on return). False: it has rested
+ * for long and is on no list any more: its thread shall end. */
+bool tz_stopm(tz_m *m);
+/* Waits in place until given a P, queued before the global queue is served. sched.lock is held, and released. */
+void tz_wait_for_p_locked(tz_m *m);
+/* Gives this M's P to an M that waits in place; false where nobody does. */
+bool tz_give_p(tz_m *m);
+/* m owns p from here on. */
+void tz_acquirep(tz_m *m, tz_p *p);
+void tz_midle_remove_locked(tz_m *m);
+
+/* newm.c: Ms and their threads. */
+/* Asks the template thread for an M. Under sched.lock. */
+void tz_newm_locked(void);
+int tz_newm_init(void);
+tz_m *tz_m_alloc(void);
+/* Makes the calling thread m's: its TLS, errno, tid, all-M list. */
+void tz_minit(tz_m *m);
+
+/* newproc.c */
+void tz_gfree_flush(tz_p *p); /* all cached Gs to the global lists */
+/* Gives the deep pages of unused stacks back; the template thread, about once a second while it says that there is
+ * more. */
+bool tz_trim_some(void);
+
+/* timers.c */
+void tz_timers_run(tz_m *m, tz_p *p, int64_t now);
+/* Runs what is due on any P; whether something was. */
+bool tz_timers_run_all(tz_m *m, int64_t now);
+/* When the first timer of all Ps is due; INT64_MAX: none. */
+int64_t tz_timers_next(void);
+void tz_timers_move(tz_p *from, tz_p *to);
+
+/* stw.c */
+void tz_procs_init(int n); /* before the first M runs */
+/* The world is stopping: m gives its P up, if it has one. */
+void tz_gcstopm(tz_m *m);
+/* Sets GOMAXPROCS unless the program did; on a thread without M: the template thread. */
+void tz_procs_follow(int n);
+
+/* procs.c: how many there should be. */
+int tz_procs_default(bool *custom); /* the environment, else affinity and quota */
+int tz_procs_before_start(int n);   /* tuza_gomaxprocs before the runtime runs */
+int tz_procs_by_quota(int cpus, int64_t quota_milli);
+
+/* sysmon.c */
+void tz_sysmon(void *unused);
+/* Wakes sysmon early if it sleeps past `when`. */
+void tz_sysmon_kick(int64_t when);
+extern int64_t tz_sysmon_until; /* atomic: when sysmon looks next */
+
+/* deadlock.c: this M is about to rest for good; under sched.lock. True: everything sleeps for ever. */
+bool tz_checkdead_locked(void);
+TZ_NORETURN void tz_report_deadlock(void);
+
+/* chaos.c */
+void tz_chaos_init(void);
+tz_m *tz_chaos_entry(tz_m *m, bool movable);
+
+/* hooks.c: what the assembly calls. */
+void tz_hooks_init(void);
+
+#endif /* TZ_PROC_H */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The cold parts of the run queues: overflow, stealing, the global queue. The protocol is in runq.h. */
+#include "sched/runq.h"
+
+#include "os/os.h"
+#include "sched/proc.h"
+
+void tz_runq_put_slow(tz_p *p, tz_g *g, uint32_t head, uint32_t tail)
+{
+    tz_g *batch[TZ_RUNQ_SIZE / 2 + 1];
+    uint32_t n = (tail - head) / 2;
+    for (uint32_t i = 0; i < n; i++)
+        batch[i] = tz_load_relaxed(&p->runq[(head + i) % TZ_RUNQ_SIZE]);
+    if (!tz_cas_release(&p->runq_head, &head, head + n)) {
+        tz_runq_put(p, g); /* a thief made room */
+        return;
+    }
+    batch[n] = g;
+    for (uint32_t i = 0; i < n; i++)
+        tz_store_relaxed(&batch[i]->schedlink, batch[i + 1]);
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_globq_put_list(batch[0], batch[n], n + 1);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+}
+
+bool tz_runq_empty(tz_p *p)
+{
+    /* A put moves runnext to the ring while the ring may look empty, then fills the tail: a tail that stood still
+     * around the other two looks means that they belong together. */
+    for (;;) {
+        uint32_t h = tz_load_acquire(&p->runq_head);
+        uint32_t t = tz_load_acquire(&p->runq_tail);
+        tz_g *next = tz_load_acquire(&p->runnext);
+        if (t == tz_load_acquire(&p->runq_tail))
+            return h == t && !next;
+    }
+}
+
+/* Copies up to half of victim's ring to where p's tail is; returns how many. Nothing is published yet. */
+static uint32_t grab(tz_p *victim, tz_p *p, uint32_t tail, bool next)
+{
+    for (;;) {
+        uint32_t h = tz_load_acquire(&victim->runq_head); /* before the tail: else n could look huge */
+        uint32_t t = tz_load_acquire(&victim->runq_tail); /* pairs with the owner's release */
+        uint32_t n = t - h;
+        n -= n / 2;
+        if (n == 0) {
+            tz_g *g = next ? tz_load_relaxed(&victim->runnext) : NULL;
+            if (!g)
+                return 0;
+            /* acquire: pairs with the owner's release store; the G's fields are read next */
+            if (!tz_cas_acquire(&victim->runnext, &g, NULL))
+                continue;
+            tz_store_relaxed(&p->runq[tail % TZ_RUNQ_SIZE], g);
+            return 1;
+        }
+        if (n > TZ_RUNQ_SIZE / 2)
+            continue; /* h and t were of different moments */
+        for (uint32_t i = 0; i < n; i++)
+            tz_store_relaxed(&p->runq[(tail + i) % TZ_RUNQ_SIZE],
+                             tz_load_relaxed(&victim->runq[(h + i) % TZ_RUNQ_SIZE]));
+        if (tz_cas_release(&victim->runq_head, &h, h + n))
+            return n;
+    }
+}
+
+tz_g *tz_runq_steal(tz_p *p, tz_p *victim, bool next)
+{
+    uint32_t t = p->runq_tail;
+    uint32_t n = grab(victim, p, t, next);
+    if (n == 0)
+        return NULL;
+    n--;
+    tz_g *g = tz_load_relaxed(&p->runq[(t + n) % TZ_RUNQ_SIZE]);
+    if (n > 0)
+        tz_store_release(&p->runq_tail, t + n);
+    return g;
+}
+
+void tz_globq_put_list(tz_g *head, tz_g *tail, uint32_t n)
+{
+    tail->schedlink = NULL;
+    if (tz_sched.runq_tail)
+        tz_sched.runq_tail->schedlink = head;
+    else
+        tz_sched.runq_head = head;
+    tz_sched.runq_tail = tail;
+    tz_store_relaxed(&tz_sched.runq_size, tz_sched.runq_size + n);
+}
+
+void tz_globq_put(tz_g *g)
+{
+    tz_globq_put_list(g, g, 1);
+}
+
+void tz_globq_put_head(tz_g *head, tz_g *tail, uint32_t n)
+{
+    tail->schedlink = tz_sched.runq_head;
+    tz_sched.runq_head = head;
+    if (!tz_sched.runq_tail)
+        tz_sched.runq_tail = tail;
+    tz_store_relaxed(&tz_sched.runq_size, tz_sched.runq_size + n);
+}
+
+tz_g *tz_globq_get(tz_p *p, uint32_t max)
+{
+    uint32_t size = tz_sched.runq_size;
+    if (size == 0)
+        return NULL;
+    uint32_t n = size / tz_sched.nprocs + 1;
+    if (n > size)
+        n = size;
+    if (max && n > max)
+        n = max;
+    if (n > TZ_RUNQ_SIZE / 2)
+        n = TZ_RUNQ_SIZE / 2;
+    tz_store_relaxed(&tz_sched.runq_size, size - n);
+    tz_g *g = tz_sched.runq_head;
+    tz_g *rest = g->schedlink;
+    uint32_t t = p->runq_tail;
+    /* p's ring has room for half its size: its owner is here because it is (nearly) empty; what does not fit stays. */
+    uint32_t room = TZ_RUNQ_SIZE - (t - tz_load_acquire(&p->runq_head));
+    uint32_t i = 1;
+    for (; i < n && room > 0; i++, room--) {
+        tz_store_relaxed(&p->runq[t % TZ_RUNQ_SIZE], rest);
+        rest = rest->schedlink;
+        t++;
+    }
+    if (i < n)
+        tz_store_relaxed(&tz_sched.runq_size, tz_sched.runq_size + n - i);
+    tz_store_release(&p->runq_tail, t);
+    tz_sched.runq_head = rest;
+    if (!rest)
+        tz_sched.runq_tail = NULL;
+    return g;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The sanitizers' view of a switch. In their builds the assembly calls
+ * `switching` before it changes the stack pointer and `switched` after, in
+ * place of its own after-switch action, so that the release of a lock is an
+ * atomic they see.
+ *
+ * ThreadSanitizer's fibers: the switch itself synchronizes (flag 0), since
+ * the scheduler's own state, which belongs to the M and not to a G, passes
+ * from one fiber to the next in it. Races between goroutines that ran one
+ * after the other on the same M are therefore not reported; those that met
+ * on two Ms are.
+ */
+#include "sched/sanitizer.h"
+
+#if TZ_INSTRUMENTED
+
+#include "sched/sched.h"
+
+#if TZ_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if TZ_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+void tz_sanitizer_new_g(tz_g *g)
+{
+#if TZ_TSAN
+    g->fiber = __tsan_create_fiber(0);
+#else
+    (void)g;
+#endif
+}
+
+void tz_sanitizer_new_m(tz_m *m)
+{
+#if TZ_TSAN
+    m->g0->fiber = __tsan_get_current_fiber();
+#else
+    (void)m;
+#endif
+}
+
+void tz_sanitizer_switching(tz_m *m, tz_g *next)
+{
+#if TZ_ASAN
+    tz_g *old = m->g;
+    m->asan_from = old;
+    /* A dead G's fake stack is let go of; g0's bounds are learnt when it is left. */
+    void **save = old->status == TZ_G_DEAD ? NULL : &old->fake_stack;
+    const char *lo = next == m->g0 ? m->g0_lo : next->stack.lo;
+    const char *hi = next == m->g0 ? m->g0_hi : next->stack.hi;
+    __sanitizer_start_switch_fiber(save, lo, (size_t)(hi - lo));
+#endif
+#if TZ_TSAN
+    __tsan_switch_to_fiber(next->fiber, 0);
+#endif
+    (void)m;
+    (void)next;
+}
+
+void tz_sanitizer_switched(tz_m *m)
+{
+#if TZ_ASAN
+    const void *lo;
+    size_t n;
+    __sanitizer_finish_switch_fiber(m->g->fake_stack, &lo, &n);
+    m->g->fake_stack = NULL;
+    if (m->asan_from == m->g0) {
+        m->g0_lo = lo;
+        m->g0_hi = (const char *)lo + n;
+    }
+#endif
+    if (m->after_unlock) {
+        tz_spin *l = TZ_CONTAINER_OF(m->after_unlock, tz_spin, word);
+        m->after_unlock = NULL;
+        tz_spin_unlock(l, false);
+    }
+    if (m->after_fn) {
+        void (*fn)(tz_m *, void *) = m->after_fn;
+        m->after_fn = NULL;
+        fn(m, m->after_arg);
+    }
+}
+
+#endif
+typedef int tz_sanitizer_c_is_not_empty;

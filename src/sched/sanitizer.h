@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What AddressSanitizer and ThreadSanitizer must be told: that stacks are
+ * switched. In builds without them nothing of this exists.
+ */
+#ifndef TZ_SANITIZER_H
+#define TZ_SANITIZER_H
+
+#include "sched/gmp.h"
+
+#if TZ_INSTRUMENTED
+/* A G was carved: its fiber. */
+void tz_sanitizer_new_g(tz_g *g);
+/* The calling thread is m's: g0's stack and fiber. */
+void tz_sanitizer_new_m(tz_m *m);
+void tz_sanitizer_switching(tz_m *m, tz_g *next);
+void tz_sanitizer_switched(tz_m *m);
+#else
+TZ_INLINE void tz_sanitizer_new_g(tz_g *g)
+{
+    (void)g;
+}
+TZ_INLINE void tz_sanitizer_new_m(tz_m *m)
+{
+    (void)m;
+}
+#endif
+
+#endif /* TZ_SANITIZER_H */

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Stopping the world, and changing GOMAXPROCS in it.
+ *
+ * The world is stopped when no P is held: user code may run on, robbed. The
+ * stopper sets gcwaiting under sched.lock, takes the idle Ps, and retakes
+ * those of Ms in user code; an M inside the runtime comes past findrunnable
+ * or leaves to user code within microseconds, so the stopper looks again. An
+ * M that finds gcwaiting hands its own P in.
+ *
+ * A second stopper does not wait inside the runtime, where its P could never
+ * be stopped: it yields until the first is done.
+ */
+#include "base/fatal.h"
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/retake.h"
+#include "sched/sched.h"
+#include "tuza/go.h"
+
+#define LOOK_NS 20000
+
+/* p is stopped; under sched.lock. */
+static void stopped_locked(tz_p *p)
+{
+    tz_store_relaxed(&p->status, TZ_P_STOPPED);
+    tz_store_relaxed(&p->m, NULL);
+    if (--tz_sched.stopwait == 0)
+        tz_note_wake(&tz_sched.stopnote);
+}
+
+void tz_gcstopm(tz_m *m)
+{
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    if (tz_sched.gcwaiting && m->p) {
+        tz_p *p = m->p;
+        tz_store_relaxed(&m->p, NULL);
+        stopped_locked(p);
+    }
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+}
+
+static void retake_all(tz_m *self)
+{
+    tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
+    for (tz_m *m = tz_sched.allm; m; m = m->alllink) {
+        if (m == self)
+            continue;
+        tz_p *p = tz_retake(m, 0);
+        if (p) {
+            tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+            stopped_locked(p);
+            tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        }
+    }
+    tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
+}
+
+/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL on a
+ * thread that has none. */
+static void stop_the_world(tz_m *m)
+{
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_note_clear(&tz_sched.stopnote);
+    tz_sched.stopwait = tz_sched.nprocs;
+    tz_store_relaxed(&tz_sched.gcwaiting, 1);
+    if (m) {
+        tz_store_relaxed(&m->p->status, TZ_P_STOPPED);
+        tz_sched.stopwait--;
+    }
+    while (tz_sched.npidle || tz_sched.npwork) {
+        tz_p *p = tz_pidle_get_locked();
+        tz_store_relaxed(&p->status, TZ_P_STOPPED);
+        tz_sched.stopwait--;
+    }
+    bool wait = tz_sched.stopwait != 0;
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    while (wait) {
+        retake_all(m);
+        wait = !tz_note_sleep_until(&tz_sched.stopnote, tz_os_now() + LOOK_NS);
+    }
+}
+
+/* All Ps go where they are needed; m, if there is one, keeps `keep`. Wakes Ms for those that have work. */
+static void start_the_world(tz_m *m, tz_p *keep)
+{
+    tz_m *wake = NULL;
+    if (m)
+        tz_acquirep(m, keep);
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_store_relaxed(&tz_sched.gcwaiting, 0);
+    if (m)
+        tz_store_relaxed(&keep->status, TZ_P_RUNNING);
+    for (uint32_t i = tz_sched.nprocs; i-- > 0;) {
+        tz_p *p = tz_sched.allp[i];
+        if (p == keep)
+            continue;
+        tz_m *w;
+        if (tz_runq_empty(p)) {
+            w = tz_pidle_put_locked(p);
+        } else {
+            tz_store_relaxed(&p->status, TZ_P_RUNNING);
+            w = tz_sched.nmwait ? tz_pidle_put_locked(p) : tz_startm_locked(p, false);
+        }
+        if (w) {
+            w->link = wake;
+            wake = w;
+        }
+    }
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    while (wake) {
+        tz_m *next = wake->link;
+        tz_note_wake(&wake->park);
+        wake = next;
+    }
+    if (tz_load_relaxed(&tz_sched.runq_size))
+        tz_wakep();
+}
+
+static tz_p *newp(int32_t id)
+{
+    size_t page = tz_os_page_size();
+    tz_p *p = tz_os_reserve((sizeof *p + page - 1) / page * page);
+    if (!p)
+        tz_throw("out of memory (GOMAXPROCS)");
+    p->id = id;
+    p->status = TZ_P_STOPPED;
+    p->fair_at = 61;
+    return p;
+}
+
+/* The array of Ps has room for n; old arrays stay, somebody may be reading them. */
+static void grow_allp(uint32_t n)
+{
+    uint32_t have = tz_sched.nallp;
+    if (n <= have)
+        return;
+    size_t page = tz_os_page_size();
+    tz_p **allp = tz_os_reserve((n * sizeof *allp + page - 1) / page * page);
+    if (!allp)
+        tz_throw("out of memory (GOMAXPROCS)");
+    for (uint32_t i = 0; i < n; i++)
+        allp[i] = i < have ? tz_sched.allp[i] : newp((int32_t)i);
+    tz_store_release(&tz_sched.allp, allp);
+    tz_store_release(&tz_sched.nallp, n); /* pairs with tz_num_goroutine */
+}
+
+/* p is not to be used any more: what it has goes to the global queue's head, in order, and to `heir`. */
+static void retire(tz_p *p, tz_p *heir)
+{
+    tz_g *next = tz_runnext_get(p);
+    tz_g *head = next, *tail = next, *g;
+    uint32_t n = next ? 1 : 0;
+    while ((g = tz_runq_get(p)) != NULL) {
+        if (tail)
+            tail->schedlink = g;
+        else
+            head = g;
+        tail = g;
+        n++;
+    }
+    if (n)
+        tz_globq_put_head(head, tail, n);
+    tz_timers_move(p, heir);
+    tz_gfree_flush(p);
+    tz_store_relaxed(&p->status, TZ_P_DEAD);
+}
+
+/* In a stopped world. */
+static void resize(uint32_t n)
+{
+    uint32_t old = tz_sched.nprocs;
+    grow_allp(n);
+    for (uint32_t i = n; i < old; i++)
+        retire(tz_sched.allp[i], tz_sched.allp[0]);
+    tz_store_relaxed(&tz_sched.nprocs, n);
+    for (uint32_t i = 0; i < n; i++) {
+        tz_sched.allp[i]->alone = n == 1 && !TZ_TSAN && !tz_sched.chaos;
+        tz_store_relaxed(&tz_sched.allp[i]->status, TZ_P_STOPPED);
+    }
+}
+
+void tz_procs_init(int n)
+{
+    grow_allp((uint32_t)n);
+    resize((uint32_t)n);
+    for (uint32_t i = tz_sched.nprocs; i-- > 1;)
+        tz_pidle_put_locked(tz_sched.allp[i]);
+}
+
+/* Under sched.stw. */
+static void change(tz_m *m, uint32_t n)
+{
+    if (n == tz_sched.nprocs)
+        return;
+    stop_the_world(m);
+    tz_p *mine = m ? m->p : NULL;
+    resize(n);
+    start_the_world(m, mine && mine->id < (int32_t)n ? mine : m ? tz_sched.allp[0] : NULL);
+}
+
+int tuza_gomaxprocs(int n)
+{
+    if (tz_load_acquire(&tz_sched.started) != 2)
+        return tz_procs_before_start(n);
+    if (n <= 0)
+        return (int)tz_load_relaxed(&tz_sched.nprocs);
+    for (;;) {
+        tz_m *m = tz_enter_movable();
+        if (tz_lock_try(&tz_sched.stw, TZ_RANK_STW)) {
+            int old = (int)tz_sched.nprocs;
+            tz_sched.procs_custom = true;
+            change(m, (uint32_t)n);
+            tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+            tz_leave(m);
+            return old;
+        }
+        tz_leave(m);
+        tuza_gosched();
+    }
+}
+
+void tz_procs_follow(int n)
+{
+    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    if (!tz_sched.procs_custom)
+        change(NULL, (uint32_t)n);
+    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sysmon: the one thread without a P that watches the others.
+ *
+ * It retakes Ps from Ms that are stuck in user code, asks for a yield when a
+ * slice is used up, pays the debts of wake-ups left out (proc.c), fires
+ * timers that nobody sleeps for, and follows the CPU quota. It never
+ * allocates, creates threads or waits for a lock: where a lock is taken it
+ * looks again soon.
+ *
+ * An M is blocked when its counter is even and stood still between two looks,
+ * its CPU clock stood still as well, and the kernel says that the thread
+ * sleeps: a clock that stands still could also mean that the kernel runs
+ * something else. An M is a hog when the same stretch of user code lasted a
+ * slice. Its P is taken only where somebody needs it.
+ *
+ * How often it looks: every 50 us while there is something to watch closely
+ * (work queued and a P idle; a thread that seems blocked and work waiting; a
+ * known blocker gone to user code), else ever less, down to once a
+ * millisecond; never at all once every P is idle.
+ */
+#include "base/fatal.h"
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/retake.h"
+#include "sched/sched.h"
+
+#define LOOK_NS       50000
+#define LOOK_MAX_NS   1000000
+#define QUIET         20 /* looks with nothing to watch before it looks less often */
+#define SLICE_NS      10000000
+#define SLICE_MAX_NS  100000000
+#define SLICE_HOG_NS  1000000 /* of a goroutine that has used one up before */
+#define GRAIN_NS      2000    /* queues that move faster than this serve themselves */
+#define QUOTA_NS      1000000000
+
+int64_t tz_sysmon_until;
+
+typedef struct watch {
+    int64_t now;
+    int64_t next_timer;
+    bool close;   /* something to look at again soon */
+    bool waiting; /* work that no P serves: the global queue, Ms that wait in place, a timer that is due */
+    int64_t slice;
+} watch;
+
+void tz_sysmon_kick(int64_t when)
+{
+    int64_t until = tz_load_relaxed(&tz_sysmon_until);
+    /* sysmon publishes when it will wake; once is enough: whoever lowers it wakes it. */
+    while (when < until)
+        if (tz_cas_relaxed(&tz_sysmon_until, &until, when)) {
+            tz_note_wake(&tz_sched.sysmon_note);
+            return;
+        }
+}
+
+/* Takes m's P for somebody else. Needs an M at hand: one that has to be made first would leave the P lying. */
+static bool rob(tz_m *m, uint64_t seq, bool blocked)
+{
+    tz_m *wake = NULL;
+    bool robbed = false;
+    if (!tz_lock_try(&tz_sched.lock, TZ_RANK_SCHED))
+        return false;
+    if (!tz_sched.midle && !tz_sched.mwait_head) {
+        tz_newm_locked();
+    } else if (!tz_sched.gcwaiting) {
+        tz_p *p = tz_retake(m, seq);
+        if (p) {
+            robbed = true;
+            if (blocked)
+                tz_store_relaxed(&m->robbed_blocked, 1);
+            if (tz_sched.mwait_head)
+                wake = tz_pidle_put_locked(p);
+            else
+                wake = tz_startm_locked(p, false);
+        }
+    }
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    if (wake)
+        tz_note_wake(&wake->park);
+    return robbed;
+}
+
+/* Whether somebody would be better off with p than the M that has it. */
+static bool wanted(const watch *w, tz_p *p)
+{
+    return w->waiting || !tz_runq_empty(p) ||
+           (w->next_timer < w->now + LOOK_MAX_NS && !tz_load_relaxed(&tz_sched.npidle));
+}
+
+static bool is_blocked(tz_m *m)
+{
+    int64_t before = m->look_cpu;
+    m->look_cpu = tz_os_thread_cpu(m->tid);
+    if (before < 0 || m->look_cpu != before)
+        return false;
+    char s = tz_os_thread_state(m->stat_fd);
+    return s == 'S' || s == 'D';
+}
+
+static void look_at_m(watch *w, tz_m *m)
+{
+    uint64_t seq = tz_load_acquire(&m->seq);
+    uint32_t state = tz_load_relaxed(&m->retake) & TZ_RETAKE_STATE;
+    tz_p *p = tz_load_relaxed(&m->p);
+    bool armed = tz_load_relaxed(&m->armed);
+    if ((seq & 1) || state == TZ_RETAKE_STOLEN || !p) {
+        m->look_seq = seq;
+        return;
+    }
+    if (armed)
+        tz_store_relaxed(&m->armed, 0);
+    if (seq != m->look_seq) {
+        m->look_seq = seq;
+        m->look_since = w->now;
+        m->look_cpu = -1;
+        m->look_asked = 0;
+        if (!armed) {
+            if (wanted(w, p)) {
+                m->look_cpu = tz_os_thread_cpu(m->tid);
+                w->close = true;
+            }
+            return;
+        }
+    }
+    if (!wanted(w, p)) {
+        m->look_cpu = -1;
+        return;
+    }
+    if (armed || is_blocked(m)) {
+        if (!rob(m, seq, true))
+            w->close = true;
+        return;
+    }
+    tz_g *g = tz_load_relaxed(&m->g);
+    int64_t slice = tz_load_relaxed(&g->hog) ? SLICE_HOG_NS : w->slice;
+    if (w->now - m->look_since < slice) {
+        w->close = w->now - m->look_since < 2 * LOOK_MAX_NS;
+        return;
+    }
+    if (!m->look_asked) {
+        m->look_asked = 1;
+        tz_retake_yield(m);
+    } else if (rob(m, seq, false)) {
+        tz_store_relaxed(&g->hog, 1);
+    }
+}
+
+static void look_at_ms(watch *w)
+{
+    if (!tz_lock_try(&tz_sched.allm_lock, TZ_RANK_ALLM)) {
+        w->close = true;
+        return;
+    }
+    for (tz_m *m = tz_sched.allm; m; m = m->alllink)
+        look_at_m(w, m);
+    tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
+}
+
+/* Slices of goroutines that do enter the runtime, and debts. Whether p owes a wake-up. */
+static bool look_at_p(watch *w, tz_p *p, bool idle)
+{
+    if (tz_load_relaxed(&p->status) != TZ_P_RUNNING) {
+        p->look_queued = false;
+        return false;
+    }
+    uint32_t tick = tz_load_relaxed(&p->schedtick);
+    uint32_t switches = tz_load_relaxed(&p->switches);
+    if (tick != p->look_tick || p->look_since == 0) {
+        p->look_tick = tick;
+        p->look_since = w->now;
+    } else if (w->now - p->look_since >= SLICE_NS) {
+        p->look_since = w->now;
+        tz_m *m = tz_load_relaxed(&p->m);
+        if (m && (w->waiting || !tz_runq_empty(p)))
+            tz_retake_yield(m);
+    }
+    bool owes = false;
+    bool queued = !tz_runq_empty(p);
+    if (idle && queued) {
+        w->close = true;
+        int64_t elapsed = w->now - p->look_at;
+        bool slow = (int64_t)(switches - p->look_switches) * GRAIN_NS < elapsed;
+        bool old = (int32_t)(tz_load_relaxed(&p->runq_head) - p->look_tail) < 0;
+        owes = p->look_queued && (slow || old);
+    }
+    p->look_queued = queued;
+    p->look_at = w->now;
+    p->look_switches = switches;
+    p->look_tail = tz_load_relaxed(&p->runq_tail);
+    return owes;
+}
+
+static void look_at_ps(watch *w)
+{
+    tz_p **allp = tz_load_acquire(&tz_sched.allp);
+    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    bool idle = tz_load_relaxed(&tz_sched.npidle) != 0;
+    bool owes = idle && w->waiting;
+    for (uint32_t i = 0; i < n; i++)
+        owes |= look_at_p(w, allp[i], idle);
+    if (owes)
+        tz_wakep();
+}
+
+/* More hogs than CPUs run without a P: slices grow, so that fewer join them; never without end. */
+static int64_t slice(void)
+{
+    int64_t s = SLICE_NS * (1 + (int64_t)(tz_load_relaxed(&tz_sched.npless) / (4 * tz_sched.ncpu)));
+    return s < SLICE_MAX_NS ? s : SLICE_MAX_NS;
+}
+
+static void follow_quota(int64_t now)
+{
+    static int64_t last;
+    if (tz_sched.procs_custom || now - last < QUOTA_NS)
+        return;
+    last = now;
+    bool custom;
+    int n = tz_procs_default(&custom);
+    if ((uint32_t)n == tz_load_relaxed(&tz_sched.nprocs))
+        return;
+    tz_store_relaxed(&tz_sched.procs_wanted, (uint32_t)n);
+    tz_note_wake(&tz_sched.template_note);
+}
+
+/* Every P idle, nothing to fire: until somebody takes a P. */
+static bool may_sleep_deep(void)
+{
+    bool deep = false;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    if (tz_sched.npidle == tz_sched.nprocs && !tz_sched.nmwait && !tz_sched.gcwaiting &&
+        (tz_sched.poller || tz_timers_next() == INT64_MAX)) {
+        tz_sched.sysmon_deep = 1;
+        deep = true;
+    }
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    return deep;
+}
+
+/* Sleeps until the given time, or until kicked. */
+static void rest(int64_t until)
+{
+    tz_note_clear(&tz_sched.sysmon_note);
+    tz_store_relaxed(&tz_sysmon_until, until);
+    if (until != TZ_OS_FOREVER || tz_load_relaxed(&tz_sched.sysmon_deep))
+        tz_note_sleep_until(&tz_sched.sysmon_note, until);
+    tz_store_relaxed(&tz_sysmon_until, 0);
+}
+
+void tz_sysmon(void *unused)
+{
+    (void)unused;
+    tz_os_precise_timers();
+    while (tz_load_acquire(&tz_sched.started) != 2) {
+        tz_note_sleep(&tz_sched.sysmon_note);
+        tz_note_clear(&tz_sched.sysmon_note);
+    }
+    int64_t delay = LOOK_NS;
+    int quiet = 0;
+    for (;;) {
+        watch w = {.now = tz_os_now(), .next_timer = tz_timers_next(), .slice = slice()};
+        bool due = w.next_timer <= w.now;
+        w.waiting = tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.nmwait) || due;
+        look_at_ms(&w);
+        look_at_ps(&w);
+        follow_quota(w.now);
+        if (tz_load_relaxed(&tz_sched.npidle) == tz_sched.nprocs && may_sleep_deep()) {
+            if (tz_load_relaxed(&tz_sched.trim_wanted)) {
+                tz_store_relaxed(&tz_sched.trim_wanted, 0);
+                tz_note_wake(&tz_sched.template_note);
+            }
+            rest(TZ_OS_FOREVER);
+            quiet = 0;
+            delay = LOOK_NS;
+            continue;
+        }
+        if (w.close || due)
+            quiet = 0;
+        else
+            quiet++;
+        if (quiet == 0)
+            delay = LOOK_NS;
+        else if (quiet > QUIET && delay < LOOK_MAX_NS)
+            delay = 2 * delay < LOOK_MAX_NS ? 2 * delay : LOOK_MAX_NS;
+        int64_t until = w.now + delay;
+        if (w.next_timer > w.now && w.next_timer < until)
+            until = w.next_timer;
+        int64_t soonest = tz_os_now() + LOOK_NS / 2; /* a look that took long must not be followed by the next at once */
+        rest(until > soonest ? until : soonest);
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Timers: a heap for each P under a lock of its own, and a copy of the first
+ * deadline, p->timer_min, that anybody may peek at. The P's owner runs what
+ * is due between goroutines; others may run it too, when the owner is stuck
+ * or the P idle. A timer's G goes to the queue of the P that runs it.
+ *
+ * A sleeping goroutine is on the heap before it has left its stack, so the
+ * heap's lock stays held until it has (the after-switch action): who fires
+ * the timer has that lock.
+ *
+ * The order of timer_min: written under the lock, read relaxed. A reader that
+ * acts on a stale value looks again: the owner at the next switch, the poller
+ * and sysmon at their next look; see proc.c (c).
+ */
+#include "base/fatal.h"
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/sched.h"
+
+static void publish_min(tz_p *p)
+{
+    tz_timer *first = tz_timerheap_first(&p->timers);
+    tz_store_relaxed(&p->timer_min, first ? first->when : 0);
+}
+
+static void sleep_fire(tz_timer *t, void *ctx)
+{
+    tz_m *m = ctx;
+    tz_g *g = TZ_CONTAINER_OF(t, tz_g, timer);
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
+    tz_runq_put(m->p, g); /* at the tail: many that are due together run in the order of their deadlines */
+}
+
+static void unlock_timers(tz_m *m, void *arg)
+{
+    (void)m;
+    tz_p *p = arg;
+    tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS);
+}
+
+tz_g *tz_park_until(tz_m *m, int64_t when)
+{
+    tz_g *g = m->g;
+    tz_p *p = m->p;
+    g->timer.when = when > 0 ? when : INT64_MAX;
+    g->timer.fire = sleep_fire;
+    tz_lock_acquire(&p->timers_lock, TZ_RANK_TIMERS);
+    if (tz_timerheap_add(&p->timers, &g->timer) < 0)
+        tz_throw("out of memory (timers)");
+    publish_min(p);
+    tz_store_relaxed(&g->status, TZ_G_WAITING);
+    tz_store_relaxed(&g->wait_reason, TZ_WAIT_SLEEP);
+    m->after_fn = unlock_timers;
+    m->after_arg = p;
+    return tz_next(m);
+}
+
+void tz_timers_run(tz_m *m, tz_p *p, int64_t now)
+{
+    tz_lock_acquire(&p->timers_lock, TZ_RANK_TIMERS);
+    tz_timer *t;
+    while ((t = tz_timerheap_first(&p->timers)) != NULL && t->when <= now) {
+        tz_timerheap_remove(&p->timers, t);
+        t->fire(t, m);
+    }
+    publish_min(p);
+    tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS);
+}
+
+bool tz_timers_run_all(tz_m *m, int64_t now)
+{
+    tz_p **allp = tz_load_acquire(&tz_sched.allp);
+    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    bool ran = false;
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t due = tz_load_relaxed(&allp[i]->timer_min);
+        if (due && due <= now) {
+            tz_timers_run(m, allp[i], now);
+            ran = true;
+        }
+    }
+    return ran && !tz_runq_empty(m->p);
+}
+
+int64_t tz_timers_next(void)
+{
+    tz_p **allp = tz_load_acquire(&tz_sched.allp);
+    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    int64_t next = INT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t due = tz_load_relaxed(&allp[i]->timer_min);
+        if (due && due < next)
+            next = due;
+    }
+    return next;
+}
+
+void tz_timers_move(tz_p *from, tz_p *to)
+{
+    tz_timer *t;
+    while ((t = tz_timerheap_first(&from->timers)) != NULL) {
+        tz_timerheap_remove(&from->timers, t);
+        if (tz_timerheap_add(&to->timers, t) < 0)
+            tz_throw("out of memory (timers)");
+    }
+    publish_min(from);
+    publish_min(to);
+}

@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# run.sh [workdir]: checks the models of this folder with Spin. Each variant of a model must be searched completely
+# without an error; each mutant (a barrier or a check taken out) must be refuted by an assertion or a deadlock, else
+# the model proves nothing. README.md says what each of them shows. One line for each; exit status 0, 1 where one
+# failed, 77 where Spin or a C compiler is not installed.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+for tool in spin "${CC:-gcc}"; do
+    command -v "$tool" >/dev/null 2>&1 || { echo "models: $tool is not installed"; exit 77; }
+done
+if [ $# -gt 0 ]; then
+    work=$1
+    mkdir -p "$work" && work=$(cd "$work" && pwd) || exit 1
+else
+    work=$(mktemp -d) || exit 1
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' HUP INT TERM
+fi
+passed=0
+failed=0
+
+verdict() { # ok|FAIL text
+    if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    printf '%-4s %s\n' "$1" "$2"
+}
+
+# check pass|mutant optimization model define...
+check() {
+    want=$1 opt=$2 model=$3
+    shift 3
+    name="$want $model${*:+ $*}"
+    dir="$work/$(printf '%s' "$name" | tr ' =' '__')"
+    defines=
+    for d in "$@"; do
+        # A name that the model does not know would change nothing, and a "variant" would pass by that.
+        grep -q "\\b${d%%=*}\\b" "$here/$model.pml" || { verdict FAIL "$name: $model.pml does not know $d"; return; }
+        defines="$defines -D$d"
+    done
+    mkdir -p "$dir" && cd "$dir" || { verdict FAIL "$name: cannot use $dir"; return; }
+    rm -f pan pan.* ./*.trail out
+    # shellcheck disable=SC2086
+    if ! spin -a $defines "$here/$model.pml" >spin.log 2>&1 ||
+        ! "${CC:-gcc}" "$opt" -w -DSAFETY -DMEMLIM=3500 -o pan pan.c >cc.log 2>&1; then
+        verdict FAIL "$name: does not build, see $dir"
+        return
+    fi
+    ./pan -m100000 >out 2>&1
+    states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' out)
+    memory=$(sed -n 's/^ *\([0-9.]*\).*total actual memory usage.*/\1/p' out)
+    if grep -q 'max search depth too small' out; then
+        verdict FAIL "$name: the search was cut at its greatest depth"
+    elif [ "$want" = pass ]; then
+        if grep -q 'errors: 0$' out && ! grep -qi -e 'search not completed' -e 'out of memory' -e 'memory limit' out; then
+            verdict ok "$name: no error in ${states:-?} states, ${memory:-?} MB"
+        else
+            verdict FAIL "$name: $(grep -m 1 -e '^pan:' -e 'not completed' out || echo 'no result'), see $dir"
+        fi
+    elif grep -q 'errors: [1-9]' out && why=$(grep -m 1 -e 'assertion violated' -e 'invalid end state' out); then
+        verdict ok "$name: refuted, ${why#pan:1: }"
+    else
+        verdict FAIL "$name: not refuted, see $dir"
+    fi
+    rm -f pan pan.[bchmpt]
+}
+
+check pass -O2 retake
+check pass -O2 retake FENCE
+check pass -O2 retake ENTRIES=3 SIGNALS=0
+for m in NO_MEMBARRIER NO_TICKET READ_AFTER NO_RELEASE BLIND_ANSWER BLIND_WITHDRAW NESTED_ENTERS NO_SEQ_CHECK; do
+    check mutant -O0 retake $m
+done
+check mutant -O0 retake FENCE NO_M_FENCE
+check mutant -O0 retake FENCE NO_R_FENCE
+
+check pass -O2 wakeup
+for m in NO_STOP_FENCE NO_SECOND_LOOK NO_SUBMIT_FENCE NO_SYSMON_FENCE NO_TAKE_FENCE NO_RESET_WAKE NO_LOCKED_LOOK \
+    NO_DEBT_LOOK DEEP_EARLY SYSMON_SPIN_FIRST; do
+    check mutant -O0 wakeup $m
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
