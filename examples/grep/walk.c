@@ -27,7 +27,7 @@ struct entry {
     char *name;
 };
 
-/* A directory that is being walked. They make up a list, the deepest first: C's stack does not bound the depth. */
+/* A directory being walked. They make up a list, the deepest first: C's stack does not bound the depth. */
 struct level {
     struct level *parent;
     size_t path_len; /* of the directory's own path */

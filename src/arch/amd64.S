@@ -206,12 +206,14 @@ FUNC tz_arch_final
         jmp     .Lleft
 
 #if !TZ_INSTRUMENTED
-/* The release of a channel's lock: a plain store, then a look at the waiter word beside it (see sched/spin.h). */
+/* The release of a channel's lock: a look at the waiter word, then a plain store (see sched/spin.h). */
 .Lunlock:
         movq    $0, TZ_M_AFTER_UNLOCK(%rbx)
-        movl    $0, (%rdx)
         cmpl    $0, 4(%rdx)
-        je      .Lunlocked
+        jne     .Lunlock_slow
+        movl    $0, (%rdx)
+        jmp     .Lunlocked
+.Lunlock_slow:
         movq    %rax, %r12
         movq    %rsp, %r13
         andq    $-16, %rsp

@@ -51,7 +51,7 @@ void tz_arch_resume_call(void);
 
 typedef struct tz_arch_hooks_t {
     void (*ended)(void);                       /* fn of a goroutine has returned; in user code; never returns */
-    void (*unlock_slow)(void *lock);           /* a lock released after the switch has waiters */
+    void (*unlock_slow)(void *lock);           /* releases a lock that has waiters, after the switch */
     void (*leave)(struct tz_m *m);             /* the whole of leaving the runtime, where g->leave is not 0 */
     void (*switching)(struct tz_m *m, struct tz_g *next); /* sanitizers: before the stack pointer changes */
     void (*switched)(struct tz_m *m);          /* sanitizers: after; runs the after-switch action */

@@ -12,6 +12,7 @@
 #include "os/os.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
+#include "sched/sanitizer.h"
 #include "sched/sched.h"
 
 /* The scheduler alone runs on these, and the stack of signal handlers is another. */
@@ -63,6 +64,7 @@ void tz_minit(tz_m *m)
     m->look_cpu = -1;
     tz_os_precise_timers();
     tz_self_m = m;
+    tz_sanitizer_new_m(m);
     tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
     m->allprev = NULL;
     m->alllink = tz_sched.allm;

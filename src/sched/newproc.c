@@ -182,7 +182,7 @@ TZ_INLINE int newproc(void (*fn)(void *), void *arg, start s)
     g->leave = 0;
     g->fn = fn;
     g->arg = arg;
-    g->hog = 0;
+    tz_store_relaxed(&g->hog, 0);
     g->left_at = 0;
     g->waiter.g = g;
     if (TZ_UNLIKELY(s.name || g->name[0]))

@@ -42,6 +42,12 @@ void tz_sanitizer_new_m(tz_m *m)
 #endif
 }
 
+/* Entered on one fiber and left on another: it must not push and pop ThreadSanitizer's call stack. */
+#if defined(__clang__)
+__attribute__((disable_sanitizer_instrumentation))
+#else
+__attribute__((no_sanitize_thread))
+#endif
 void tz_sanitizer_switching(tz_m *m, tz_g *next)
 {
 #if TZ_ASAN

@@ -19,11 +19,13 @@ void tz_spin_lock_slow(tz_spin *l)
             tz_arch_pause();
     }
     for (;;) {
-        uint32_t free = 0;
-        if (tz_cas_acquire(&l->word, &free, 1))
-            return;
         tz_store_relaxed(&l->waiters, 1);
         tz_os_futex_wait(&l->word, 1, tz_os_now() + NAP_NS);
+        uint32_t free = 0;
+        if (tz_cas_acquire(&l->word, &free, 1)) {
+            tz_store_relaxed(&l->waiters, 1); /* others may sleep as well: the next unlock looks after them */
+            return;
+        }
     }
 }
 
@@ -31,5 +33,6 @@ void tz_spin_unlock_slow(void *lock)
 {
     tz_spin *l = lock;
     tz_store_relaxed(&l->waiters, 0);
-    tz_os_futex_wake(&l->word, 1);
+    tz_store_release(&l->word, 0);
+    tz_os_futex_wake(&l->word, 1); /* an address, not an access: the object may be gone */
 }

@@ -6,9 +6,11 @@
  *
  * A waiter spins for about a microsecond, then sets the waiter word beside
  * the lock and sleeps on a futex for at most 50 us. The unlocker looks at the
- * waiter word after its store without a fence between them, so it may miss a
- * waiter that has just set it: the waiter's time-out makes up for that rare
- * case, and nothing is lost but the 50 us.
+ * waiter word before its store, and never touches the lock after it: with
+ * the lock free its object may be freed (by the goroutine whose after-switch
+ * action this is, run on by another M). A waiter that sets its word just
+ * between that look and the store is missed; its time-out makes up for it,
+ * and nothing is lost but the 50 us.
  *
  * Elision: with GOMAXPROCS=1 (p->alone) only the M that holds the P can touch
  * such an object, and it stays inside the runtime (m->seq is odd, so the P
@@ -44,9 +46,10 @@ TZ_INLINE void tz_spin_unlock(tz_spin *l, bool alone)
 {
     if (alone)
         return;
-    tz_store_release(&l->word, 0);
     if (TZ_UNLIKELY(tz_load_relaxed(&l->waiters) != 0))
         tz_spin_unlock_slow(l);
+    else
+        tz_store_release(&l->word, 0);
 }
 
 #endif /* TZ_SPIN_H */

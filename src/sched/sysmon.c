@@ -239,16 +239,6 @@ static bool may_sleep_deep(void)
     return deep;
 }
 
-/* Sleeps until the given time, or until kicked. */
-static void rest(int64_t until)
-{
-    tz_note_clear(&tz_sched.sysmon_note);
-    tz_store_relaxed(&tz_sysmon_until, until);
-    if (until != TZ_OS_FOREVER || tz_load_relaxed(&tz_sched.sysmon_deep))
-        tz_note_sleep_until(&tz_sched.sysmon_note, until);
-    tz_store_relaxed(&tz_sysmon_until, 0);
-}
-
 void tz_sysmon(void *unused)
 {
     (void)unused;
@@ -260,6 +250,9 @@ void tz_sysmon(void *unused)
     int64_t delay = LOOK_NS;
     int quiet = 0;
     for (;;) {
+        /* From here on a kick is a note that ends the next sleep at once. */
+        tz_note_clear(&tz_sched.sysmon_note);
+        tz_store_relaxed(&tz_sysmon_until, TZ_OS_FOREVER);
         watch w = {.now = tz_os_now(), .next_timer = tz_timers_next(), .slice = slice()};
         bool due = w.next_timer <= w.now;
         w.waiting = tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.nmwait) || due;
@@ -271,7 +264,7 @@ void tz_sysmon(void *unused)
                 tz_store_relaxed(&tz_sched.trim_wanted, 0);
                 tz_note_wake(&tz_sched.template_note);
             }
-            rest(TZ_OS_FOREVER);
+            tz_note_sleep(&tz_sched.sysmon_note);
             quiet = 0;
             delay = LOOK_NS;
             continue;
@@ -288,6 +281,8 @@ void tz_sysmon(void *unused)
         if (w.next_timer > w.now && w.next_timer < until)
             until = w.next_timer;
         int64_t soonest = tz_os_now() + LOOK_NS / 2; /* a look that took long must not be followed by the next at once */
-        rest(until > soonest ? until : soonest);
+        until = until > soonest ? until : soonest;
+        tz_store_relaxed(&tz_sysmon_until, until);
+        tz_note_sleep_until(&tz_sched.sysmon_note, until);
     }
 }

@@ -26,7 +26,6 @@
  *   NO_DEBT_LOOK      sysmon does not look for debts
  *   DEEP_EARLY        sysmon sleeps deep when it sees no debt, though a P is busy
  *   SYSMON_SPIN_FIRST sysmon counts its spinner before it has the lock, and gives up when it can't get it
- *   LATE_UNCOUNT      whoever finds no P for his spinner takes it off nspinning after the unlock
  */
 
 #ifndef NP
@@ -231,13 +230,8 @@ inline wakep(me, p, got)
                 rouse_sysmon(me);
                 startm(me, p)
             :: else ->
-#ifdef LATE_UNCOUNT
-                release(me);
-                sb[me]!SPIN_DEC
-#else
                 sb[me]!SPIN_DEC;
                 release(me)
-#endif
             fi
         :: else
         fi

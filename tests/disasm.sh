@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# disasm.sh BUILD SOURCE: reads what the compiler made of the paths whose
+# speed the design rests on.
+#
+#  - A hot entry reaches tz_arch_final by a jump, never by a call: a C frame
+#    of ours that returns after the switch is mispredicted each time.
+#  - What a hot entry calls is the runtime's own, or memcpy for elements of
+#    odd sizes: nothing of libc, nothing through a library's stub.
+#  - The switch has no return instruction, but for aarch64's `ret xN`, and no
+#    atomic read-modify-write.
+#
+# Objects are read, with their relocations, since they name every callee. The
+# checker is tried on objects with each of these faults first.
+#
+# ctest: plain | timeout 120
+set -eu
+build=$1
+source=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cat > "$work/check.py" <<'PYTHON'
+"""check.py OBJDUMP FILE ENTRY...: prints each fault found; exit code 1 if there was one."""
+import re
+import subprocess
+import sys
+
+objdump, path, entries = sys.argv[1], sys.argv[2], sys.argv[3:]
+text = subprocess.run([objdump, "-dr", "--no-show-raw-insn", path], check=True, capture_output=True, text=True).stdout
+arm = "aarch64" in text
+
+functions = {}  # name: [[mnemonic, operands, relocation's symbol or ""]]
+for line in text.splitlines():
+    if m := re.match(r"[0-9a-f]+ <(.+)>:$", line):
+        code = functions.setdefault(m[1], [])
+    elif m := re.match(r"\s+[0-9a-f]+: R_\w+\s+(\S+?)(?:[-+]0x[0-9a-f]+)?$", line):
+        code[-1][2] = m[1]
+    elif m := re.match(r"\s*[0-9a-f]+:\s+(\S+)\s*(.*)$", line):
+        words = (m[1] + " " + m[2]).split()
+        prefixes = []
+        while words[0] in ("notrack", "bnd", "addr32", "lock", "rep", "repz", "cs", "ds", "xacquire", "xrelease") and words[1:]:
+            prefixes.append(words.pop(0))
+        code.append([words[0], " ".join(words[1:]), "", prefixes])
+
+def parts(name):
+    """The function and what the compiler split off it."""
+    return [f for f in functions if f == name or f.startswith(name + ".")]
+
+def transfers(name):
+    """(is a call, target) for each call, and each jump to another function; "" is a target unknown."""
+    own = parts(name)
+    for part in own:
+        held = {}  # aarch64: the symbol whose address a register was loaded with
+        for mnemonic, operands, symbol, _ in functions[part]:
+            inside = re.search(r"<([^>+]+)", operands)
+            target = symbol or (inside[1] if inside else "")
+            if arm and mnemonic == "ldr" and symbol:
+                held[operands.split(",")[0]] = symbol
+            elif mnemonic in ("call", "callq", "bl"):
+                yield True, target
+            elif mnemonic == "blr":
+                yield True, held.get(operands, "")
+            elif mnemonic == "br":
+                yield False, held.get(operands, "")
+            elif mnemonic[0] == "j" or mnemonic == "b" or mnemonic.startswith("b."):
+                if target not in own:
+                    yield False, target
+
+faults = []
+for entry in entries:
+    if not parts(entry):
+        faults.append(f"{entry}: not found")
+        continue
+    found = list(transfers(entry))
+    if (True, "tz_arch_final") in found:
+        faults.append(f"{entry}: calls tz_arch_final")
+    if (False, "tz_arch_final") not in found:
+        faults.append(f"{entry}: no jump to tz_arch_final")
+    for _, target in found:
+        known = target.startswith(("tz_", "tuza_", ".text", "__aarch64_")) or target == "memcpy"
+        if not known and not parts(target):
+            faults.append(f"{entry}: goes to {target or 'an unknown place'}")
+
+for name in ("tz_arch_final", "tz_arch_switch"):
+    if name not in functions:
+        if not entries or "tuza_gosched" in entries:
+            faults.append(f"{name}: not found")
+        continue
+    jumps = 0
+    for mnemonic, operands, _, prefixes in functions[name]:
+        if mnemonic.startswith("ret") and not (arm and re.match(r"x([0-9]|1[0-8])$", operands)):
+            faults.append(f"{name}: returns")
+        elif mnemonic == "ret" or (mnemonic.startswith("jmp") and operands.startswith("*")):
+            jumps += 1
+        if "lock" in prefixes or re.match(r"xchg|mfence|dmb|dsb|ldxr|ldaxr|stxr|stlxr|cas|swp|ld(add|set|clr)", mnemonic):
+            if not (mnemonic == "xchg" and "(" not in operands):
+                faults.append(f"{name}: {' '.join(prefixes + [mnemonic])}")
+    if not jumps:
+        faults.append(f"{name}: does not leave by an indirect jump")
+
+for fault in faults:
+    print(f"{path}: {fault}")
+sys.exit(1 if faults else 0)
+PYTHON
+
+entries="tuza_gosched tuza_sleep tuza_chan_send tuza_chan_recv"
+failed=0
+
+# expect CODE TEXT FILE ENTRY...: the checker on a file whose faults are known.
+expect() {
+    local code=$1 wanted=$2 got=0
+    shift 2
+    python3 "$work/check.py" objdump "$@" > "$work/out" || got=$?
+    if [ "$got" != "$code" ] || { [ -n "$wanted" ] && ! grep -q "$wanted" "$work/out"; }; then
+        echo "the checker itself, on $1: exit code $got, expected $code and \"$wanted\":"
+        cat "$work/out"
+        failed=1
+    fi
+}
+
+cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
+compile() {
+    "${cc:-cc}" -std=gnu11 -D_GNU_SOURCE -fPIC -O2 -I"$source/include" -I"$source/src" "$@"
+}
+compile -foptimize-sibling-calls -c "$source/src/chan/chan.c" -o "$work/good.o"
+compile -fno-optimize-sibling-calls -c "$source/src/chan/chan.c" -o "$work/calls.o"
+expect 0 '' "$work/good.o" tuza_chan_send tuza_chan_recv
+expect 1 'tuza_chan_send: calls tz_arch_final' "$work/calls.o" tuza_chan_send tuza_chan_recv
+expect 1 'tuza_chan_recv: no jump to tz_arch_final' "$work/calls.o" tuza_chan_send tuza_chan_recv
+cat > "$work/libc.c" <<'C'
+#include <stdlib.h>
+unsigned long tz_arch_final(void *m, void *slow, void *a, void *b);
+void tuza_slow_one(void *p);
+void tuza_slow_one(void *p)
+{
+    free(p);
+    tz_arch_final(p, 0, 0, 0);
+}
+C
+compile -c "$work/libc.c" -o "$work/libc.o"
+expect 1 'tuza_slow_one: goes to free' "$work/libc.o" tuza_slow_one
+printf '.globl tz_arch_final\n.type tz_arch_final,@function\ntz_arch_final:\nlock incl (%%rdi)\nret\n' > "$work/ret.s"
+if [ "$(uname -m)" = x86_64 ]; then
+    compile -c "$work/ret.s" -o "$work/ret.o"
+    expect 1 'tz_arch_final: returns' "$work/ret.o"
+    expect 1 'tz_arch_final: lock incl' "$work/ret.o"
+fi
+
+# shellcheck disable=SC2086
+python3 "$work/check.py" objdump "$build/libtuza.a" $entries || failed=1
+
+# The other port, where it has been built beside this one from the same sources.
+other=$(dirname "$build")/arm64/libtuza.a
+if [ -f "$other" ] && command -v aarch64-linux-gnu-objdump > /dev/null; then
+    if [ -n "$(find "$source/src" "$source/include" -newer "$other" -type f | head -n 1)" ]; then
+        echo "$other: older than the sources, not looked at"
+    else
+        # shellcheck disable=SC2086
+        python3 "$work/check.py" aarch64-linux-gnu-objdump "$other" $entries || failed=1
+    fi
+fi
+[ "$failed" = 0 ] && echo "the hot entries end in jumps"
+exit "$failed"
