@@ -216,6 +216,10 @@ FUNC tz_arch_final
         cbz     x0, .Lresume
         mov     x20, x0
 
+/* Between two stacks: neither the one left (a goroutine that ended is beyond its frames) nor the next (one that begins
+ * has none) can be told from here, so unwinders end in this stretch. */
+        .cfi_remember_state
+        .cfi_undefined x30
 .Lswitch_to:
 #if TZ_INSTRUMENTED
         mov     x0, x19
@@ -244,6 +248,7 @@ FUNC tz_arch_final
 .Lresume:
         ldr     x16, [x20, #TZ_G_RESUME]
         cbnz    x16, .Lspecial
+        .cfi_restore_state
 #if TZ_INSTRUMENTED
         b       .Lleave
 #else
@@ -258,7 +263,10 @@ FUNC tz_arch_final
         .cfi_restore_state
 
 .Lspecial:
+        .cfi_remember_state
+        .cfi_undefined x30
         br      x16
+        .cfi_restore_state
 
 .Lleave:
         mov     x0, x19
@@ -266,12 +274,15 @@ FUNC tz_arch_final
         b       .Lleft
 
 #if !TZ_INSTRUMENTED
-/* The release of a channel's lock: a store with release, then a look at the waiter word beside it (see sched/spin.h). */
+/* The release of a channel's lock: a look at the waiter word, then a store with release (see sched/spin.h). */
+        .cfi_undefined x30
 .Lunlock:
         str     xzr, [x19, #TZ_M_AFTER_UNLOCK]
-        stlr    wzr, [x0]
         ldr     w9, [x0, #4]
-        cbz     w9, .Lunlocked
+        cbnz    w9, .Lunlock_slow
+        stlr    wzr, [x0]
+        b       .Lunlocked
+.Lunlock_slow:
         CALL_HOOK HOOK_UNLOCK_SLOW
         b       .Lunlocked
 

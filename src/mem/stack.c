@@ -49,6 +49,7 @@
 #define COLOURS       8
 #define CLASS_DEFAULT 1
 #define ARENA_SIZE    ((size_t)64 << 20)
+#define ARENA_MAX     ((size_t)1 << 30)
 #define ARENA_SLOTS   4                                                  /* at least, where slots are large */
 #define GUARD_BATCH   64                                                 /* slots guarded ahead */
 #define ABOVE         (TZ_STACK_BLOCK + (COLOURS - 1) * TZ_STACK_COLOUR) /* most that lies above hi */
@@ -62,11 +63,13 @@ _Static_assert(TZ_STACK_MAX + TZ_STACK_GUARD + ABOVE <= TZ_STACK_CLASS0 << (TZ_S
 _Static_assert(TZ_STACK_DEFAULT == TZ_STACK_CLASS0 << CLASS_DEFAULT, "the default's class");
 
 struct arena {
-    struct arena *next; /* the one before; written before the arena is published */
+    struct arena *next;  /* the one before; written before the arena is published */
+    struct arena *after; /* the next newer one of the same class; under the lock */
     char *base;
     size_t slot_size;
     uint32_t cls;
     uint32_t slots;
+    uint32_t ready;   /* slots that can be carved for certain; under the lock */
     uint32_t guarded; /* slots whose guards stand; under the lock */
     uint32_t carved;  /* <= guarded; release by the carver, acquire by readers without the lock */
     bool markers;     /* under the lock */
@@ -77,9 +80,15 @@ struct arena {
 
 static tz_lock lock;                            /* TZ_RANK_ARENA: all below */
 static struct arena *arenas;                    /* the newest; release, acquire */
-static struct arena *current[TZ_STACK_CLASSES]; /* each class's newest: older ones are carved out */
+static struct cls {
+    struct arena *carving;  /* older ones are carved out */
+    struct arena *newest;   /* older ones are ready throughout */
+    uint32_t ready;         /* slots ready and not carved, in all of them */
+    uint32_t promised;      /* <= ready: how many of these only a promised carve may take */
+} classes[TZ_STACK_CLASSES];
 static struct arena *piece_at, *piece_end;
 static size_t reserved; /* relaxed for readers */
+static bool markers_work; /* the last guards installed were markers */
 
 bool tz_stack_no_markers;
 
@@ -120,7 +129,10 @@ static struct arena *arena_new(int cls)
             return NULL;
     }
     size_t slot_size = TZ_STACK_CLASS0 << cls;
-    size_t slots = ARENA_SIZE / slot_size > ARENA_SLOTS ? ARENA_SIZE / slot_size : ARENA_SLOTS;
+    size_t size = reserved / 4 > ARENA_MAX ? ARENA_MAX : reserved / 4; /* few arenas for many goroutines */
+    if (size < ARENA_SIZE)
+        size = ARENA_SIZE;
+    size_t slots = size / slot_size > ARENA_SLOTS ? size / slot_size : ARENA_SLOTS;
     char *base;
     /* Where address space is short, one slot is better than none. */
     while ((base = tz_os_reserve(slots * slot_size)) == NULL) {
@@ -135,7 +147,12 @@ static struct arena *arena_new(int cls)
                         .cls = (uint32_t)cls,
                         .slots = (uint32_t)slots,
                         .markers = markers_wanted()};
-    current[cls] = a;
+    struct cls *c = &classes[cls];
+    if (c->newest != NULL)
+        c->newest->after = a;
+    else
+        c->carving = a;
+    c->newest = a;
     tz_store_relaxed(&reserved, reserved + slots * slot_size);
     tz_store_release(&arenas, a); /* pairs with the acquire in each and find */
     return a;
@@ -174,30 +191,76 @@ static void slot_carve(struct arena *a, uint32_t slot, tz_stack **out)
     *out = s;
 }
 
-int tz_stack_carve(int cls, tz_stack **out, int n)
+/*
+ * More slots of the class are ready, at least one; false: none can be had.
+ * Markers take nothing that could run out, so once they have been seen to
+ * work all slots of an arena are ready, and they are guarded when they are
+ * carved: a promise of a million slots costs no page tables.
+ */
+static bool make_ready(int cls)
 {
-    int done = 0;
-    tz_lock_acquire(&lock, TZ_RANK_ARENA);
-    while (done < n) {
-        struct arena *a = current[cls];
-        if (a == NULL || a->carved == a->slots) {
-            a = arena_new(cls);
-            if (a == NULL)
-                break;
-        }
-        if (a->carved == a->guarded) {
-            uint32_t rest = a->slots - a->guarded;
-            if (arena_guard(a, rest < GUARD_BATCH ? rest : GUARD_BATCH) != 0)
-                break;
-        }
-        uint32_t slot = a->carved;
-        for (; slot < a->guarded && done < n; slot++)
-            slot_carve(a, slot, &out[done++]);
-        tz_store_release(&a->carved,
-                         slot); /* the blocks are filled in; pairs with the acquire in each and find */
+    struct arena *a = classes[cls].newest;
+    if (a == NULL || a->ready == a->slots) {
+        a = arena_new(cls);
+        if (a == NULL)
+            return false;
     }
+    if (!(a->markers && markers_work)) {
+        uint32_t rest = a->slots - a->guarded;
+        if (arena_guard(a, rest < GUARD_BATCH ? rest : GUARD_BATCH) != 0)
+            return false;
+        markers_work = a->markers;
+    }
+    uint32_t ready = a->markers ? a->slots : a->guarded;
+    classes[cls].ready += ready - a->ready;
+    a->ready = ready;
+    return true;
+}
+
+/* How many of n slots, beyond those promised, are ready or can be made so. */
+static uint32_t unpromised(int cls, uint32_t n)
+{
+    struct cls *c = &classes[cls];
+    while (c->ready - c->promised < n && make_ready(cls))
+        ;
+    uint32_t have = c->ready - c->promised;
+    return have < n ? have : n;
+}
+
+int tz_stack_promise(int cls, int n)
+{
+    tz_lock_acquire(&lock, TZ_RANK_ARENA);
+    uint32_t got = unpromised(cls, (uint32_t)n);
+    classes[cls].promised += got;
     tz_lock_release(&lock, TZ_RANK_ARENA);
-    return done > 0 ? done : -ENOMEM;
+    return got > 0 ? (int)got : -ENOMEM;
+}
+
+int tz_stack_carve(int cls, tz_stack **out, int n, bool promised)
+{
+    struct cls *c = &classes[cls];
+    tz_lock_acquire(&lock, TZ_RANK_ARENA);
+    uint32_t got = promised ? (c->promised < (uint32_t)n ? c->promised : (uint32_t)n) : unpromised(cls, (uint32_t)n);
+    uint32_t done = 0;
+    while (done < got) {
+        struct arena *a = c->carving;
+        if (a->carved == a->slots) {
+            c->carving = a->after;
+            continue;
+        }
+        uint32_t slot = a->carved, rest = a->slots - slot;
+        if (slot == a->guarded && arena_guard(a, rest < GUARD_BATCH ? rest : GUARD_BATCH) != 0)
+            break; /* not a page table to be had: what was promised stays promised */
+        for (; slot < a->guarded && done < got; slot++)
+            slot_carve(a, slot, &out[done++]);
+        /* The blocks are filled in; pairs with the acquire in each and find. */
+        tz_store_release(&a->carved, slot);
+    }
+    c->ready -= done;
+    if (promised)
+        c->promised -= done;
+    tz_lock_release(&lock, TZ_RANK_ARENA);
+    return done > 0 ? (int)done : -ENOMEM;
 }
 
 /* The start of the page that holds hi: the part below it is empty while the goroutine is idle. */

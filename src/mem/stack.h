@@ -37,10 +37,13 @@ typedef struct tz_stack {
 int tz_stack_class(size_t size);
 #define TZ_STACK_CLASSES 15
 
-/* Carves up to n fresh slots of a class. out[i] is a zeroed control block with its tz_stack filled in; nothing else
- * of the slot is touched. Returns how many (>= 1; fewer than n where memory ends), or -ENOMEM: no address
- * space, or no further guard (vm.max_map_count). Nothing is lost by that, a later call may succeed. Thread-safe. */
-int tz_stack_carve(int cls, tz_stack **out, int n);
+/* Promises n slots of a class: that many later carves with `promised` can't fail. Their guards stand then, but
+ * nothing of the slots is touched. Returns how many (>= 1, <= n), or -ENOMEM. Thread-safe. */
+int tz_stack_promise(int cls, int n);
+
+/* Carves up to n fresh slots of a class, promised ones or others. out[i] is a control block with its tz_stack filled
+ * in and the rest zero; nothing else of the slot is touched. Returns how many (>= 1), or -ENOMEM. Thread-safe. */
+int tz_stack_carve(int cls, tz_stack **out, int n, bool promised);
 
 /* Gives the pages below the one that holds hi back to the kernel. The slot must not be in use. */
 void tz_stack_trim(tz_stack *s);

@@ -42,7 +42,7 @@ static void requeue(tz_m *m, void *arg)
     (void)m;
     tz_m *wake = NULL;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_globq_put(arg);
+    tz_globq_put(tz_work_of_g(arg));
     /* The idle list was empty when this began; it may not be now, and then nobody else would look. */
     if (tz_sched.npidle && !tz_sched.gcwaiting)
         wake = tz_startm_locked(tz_pidle_get_locked(), false);

@@ -30,6 +30,7 @@
 typedef struct tz_g tz_g;
 typedef struct tz_m tz_m;
 typedef struct tz_p tz_p;
+typedef struct tz_work tz_work; /* what run queues hold, see below */
 
 /*
  * What a G is doing. Changed only in sched/, always by the one that owns the
@@ -79,7 +80,8 @@ struct tz_g {
     void *arg;
     void (*resume_fn)(tz_m *m);
 
-    tz_g *schedlink;      /* the next on a run queue or free list; own by that list */
+    tz_work *schedlink;   /* the next on a run queue; own by that queue */
+    tz_g *freelink;       /* the next on a free list; own by that list */
     uint32_t status;      /* own, peeked */
     uint32_t wait_reason; /* own, peeked */
     uint64_t goid;        /* own, peeked: a G that is kept across a lock is compared by it */
@@ -122,6 +124,52 @@ _Static_assert(offsetof(tz_g, resume_fn) == TZ_G_RESUME_FN, "layout.h");
 #define TZ_RETAKE_SLOW      4u
 #define TZ_RETAKE_TICKET    8u
 
+/*
+ * A goroutine that has been asked for and has no G yet: what tuza_go writes
+ * down. It becomes a G when an M gets round to running it (newproc.c).
+ */
+#define TZ_START_COPY 48
+typedef struct tz_start {
+    void (*fn)(void *);
+    union {
+        void *arg;
+        size_t size; /* of the copy, where copied */
+    };
+    tz_work *link;        /* the next on a run queue, or the next free one */
+    uint64_t goid;        /* own, peeked; 0: free */
+    const void *go_pc;
+    uint64_t parent_goid; /* the top bit: copied */
+    TZ_ALIGNED(16) char copy[TZ_START_COPY];
+} tz_start;
+#define TZ_START_COPIED ((uint64_t)1 << 63)
+
+/* tz_work: a G, or a tz_start with the low bit set. */
+TZ_INLINE bool tz_work_is_start(tz_work *w)
+{
+    return (uintptr_t)w & 1;
+}
+TZ_INLINE tz_work *tz_work_of_g(tz_g *g)
+{
+    return (tz_work *)(void *)g;
+}
+TZ_INLINE tz_work *tz_work_of_start(tz_start *s)
+{
+    return (tz_work *)((uintptr_t)s | 1);
+}
+TZ_INLINE tz_g *tz_work_g(tz_work *w)
+{
+    return (tz_g *)(void *)w;
+}
+TZ_INLINE tz_start *tz_work_start(tz_work *w)
+{
+    return (tz_start *)((uintptr_t)w & ~(uintptr_t)1);
+}
+/* The link by which it is on the global queue; owned by whoever owns the work. */
+TZ_INLINE tz_work **tz_work_link(tz_work *w)
+{
+    return tz_work_is_start(w) ? &tz_work_start(w)->link : &tz_work_g(w)->schedlink;
+}
+
 struct tz_m {
     /* The hot line; the first words are the assembly's too. */
     uint64_t seq;           /* own, peeked (release, acquire): odd inside the runtime, even in user code */
@@ -141,6 +189,7 @@ struct tz_m {
     tz_m *link;         /* lock sched: sched.midle, sched.mwait, sched.mfree */
     tz_m *prev;         /* lock sched: sched.midle */
     uint32_t idle;      /* lock sched: on sched.midle */
+    tz_work *first;     /* own: what g0 shall run next, before anything on a queue */
     uint32_t wake_spin; /* lock sched, then own: woken to look for work */
     uint64_t rand;      /* own */
 
@@ -171,6 +220,8 @@ _Static_assert(offsetof(tz_m, after_arg) == TZ_M_AFTER_ARG, "layout.h");
 _Static_assert(offsetof(tz_m, errno_addr) == TZ_M_ERRNO, "layout.h");
 
 #define TZ_RUNQ_SIZE 256u
+#define TZ_CLASS_USUAL 1 /* the size class of the default */
+_Static_assert(TZ_STACK_DEFAULT == TZ_STACK_CLASS0 << TZ_CLASS_USUAL, "mem/stack.h");
 
 enum {
     TZ_P_IDLE = 0, /* on sched.pidle: nothing queued on it */
@@ -182,7 +233,7 @@ enum {
 
 struct tz_p {
     /* Written by the owner at each switch. */
-    tz_g *runnext;      /* the owner puts; the owner and thieves take, by CAS unless alone */
+    tz_work *runnext;   /* the owner puts; the owner and thieves take, by CAS unless alone */
     uint32_t runq_head; /* atomic: takers advance it by CAS (the owner by a plain store when alone) */
     uint32_t runq_tail; /* own, release; thieves read it with acquire */
     uint32_t switches;  /* own, peeked: every switch; tells how fast the queue moves */
@@ -191,10 +242,13 @@ struct tz_p {
     bool alone;         /* changes in a stopped world: GOMAXPROCS is 1, object locks are elided */
     tz_g *gfree;        /* own: ended Gs of the default size, their stacks warm */
     uint32_t ngfree;    /* own */
+    uint32_t nstarts;   /* own */
+    tz_start *starts;   /* own: free ones */
+    uint32_t slots;     /* own: slots that goroutines yet to be started may count on (gfree.c) */
     uint64_t goid_next, goid_end; /* own: the block of ids not yet handed out */
     int64_t ngo;        /* own, peeked: Gs started minus Gs ended here */
 
-    tz_g *runq[TZ_RUNQ_SIZE]; /* slots between head and tail; relaxed atomic, published by runq_tail */
+    tz_work *runq[TZ_RUNQ_SIZE]; /* slots between head and tail; relaxed atomic, published by runq_tail */
 
     TZ_ALIGNED(TZ_NO_SHARING) uint32_t status; /* lock sched, peeked */
     int32_t id;                                /* const */
@@ -214,13 +268,18 @@ struct tz_p {
     bool look_queued;
 };
 
+typedef struct tz_workq {
+    tz_work *head, *tail;
+} tz_workq;
+
 /* Everything global. */
 typedef struct tz_sched_t {
     tz_lock lock; /* TZ_RANK_SCHED */
 
     /* lock sched; the counts are peeked */
-    tz_g *runq_head, *runq_tail;
-    uint32_t runq_size;
+    tz_workq runq;      /* served in order */
+    tz_workq overflow;  /* the last batch first */
+    uint32_t runq_size; /* of both */
     tz_p *pidle;
     uint32_t npidle;
     tz_p *pwork; /* Ps with work queued that wait for an M */
@@ -258,6 +317,8 @@ typedef struct tz_sched_t {
     tz_lock gfree_lock; /* TZ_RANK_GFREE */
     tz_g *gfree[TZ_STACK_CLASSES]; /* lock gfree, as the next three: ended Gs, the last ended first */
     tz_g *gtrimmed;                /* those of the default class with nothing below the top page backed */
+    tz_start *starts;              /* free ones */
+    uint32_t slots;                /* as p->slots, held by no P */
     uint32_t ngfree, gfree_low;    /* how many of the default class; the least since the last trim */
 
     uint64_t goid_gen; /* atomic */

@@ -115,7 +115,7 @@ static bool worth_stealing(tz_p *victim)
 }
 
 /* One round over the other Ps from a random start. */
-static tz_g *steal(tz_m *m)
+static tz_work *steal(tz_m *m)
 {
     tz_p **allp = tz_load_acquire(&tz_sched.allp);
     uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
@@ -124,15 +124,15 @@ static tz_g *steal(tz_m *m)
         tz_p *victim = allp[(start + i) % n];
         if (victim == m->p || tz_runq_empty(victim) || !worth_stealing(victim))
             continue;
-        tz_g *g = tz_runq_steal(m->p, victim, true);
-        if (g)
-            return g;
+        tz_work *w = tz_runq_steal(m->p, victim, true);
+        if (w)
+            return w;
     }
     return NULL;
 }
 
 /* Looks for work elsewhere for a while. NULL: there was none, or something has to be seen to first. */
-static tz_g *spin(tz_m *m)
+static tz_work *spin(tz_m *m)
 {
     if (!m->spinning) {
         uint32_t busy = tz_load_relaxed(&tz_sched.nprocs) - tz_load_relaxed(&tz_sched.npidle);
@@ -146,9 +146,9 @@ static tz_g *spin(tz_m *m)
         if (tz_load_relaxed(&tz_sched.gcwaiting) || tz_load_relaxed(&tz_sched.nmwait) ||
             tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.npwork))
             return NULL;
-        tz_g *g = steal(m);
-        if (g)
-            return g;
+        tz_work *w = steal(m);
+        if (w)
+            return w;
         int64_t now = tz_os_now();
         if (tz_timers_run_all(m, now) && !tz_runq_empty(m->p))
             return NULL;
@@ -162,26 +162,26 @@ static tz_g *spin(tz_m *m)
     }
 }
 
-static tz_g *global(tz_m *m, uint32_t max)
+static tz_work *global(tz_m *m, bool fair)
 {
     if (tz_load_relaxed(&tz_sched.runq_size) == 0)
         return NULL;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_g *g = tz_globq_get(m->p, max);
+    tz_work *w = fair ? tz_globq_get_fair() : tz_globq_get(m->p);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    return g;
+    return w;
 }
 
 static void runq_put_after(tz_m *m, void *arg)
 {
-    tz_runq_put(m->p, arg);
+    tz_runq_put(m->p, tz_work_of_g(arg));
 }
 
 static void globq_put_after(tz_m *m, void *arg)
 {
     (void)m;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_globq_put(arg);
+    tz_globq_put(tz_work_of_g(arg));
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
@@ -201,7 +201,7 @@ static tz_g *gosched_slow(tz_m *m, void *a, void *b)
     tz_g *next = tz_next(m);
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     if (p->alone && next != m->g0) {
-        tz_runq_put(p, g);
+        tz_runq_put(p, tz_work_of_g(g));
         return next;
     }
     m->after_fn = next == m->g0 ? globq_put_after : runq_put_after;
@@ -221,8 +221,8 @@ tz_g *tz_park_forever(tz_m *m, uint32_t reason)
     return tz_next(m);
 }
 
-/* The G to run next on m, whose P is m->p on return; rests while there is none. NULL: m shall end. */
-static tz_g *findrunnable(tz_m *m)
+/* What to run next on m, whose P is m->p on return; rests while there is none. NULL: m shall end. */
+static tz_work *findrunnable(tz_m *m)
 {
     for (;;) {
         if (!m->p) {
@@ -231,6 +231,13 @@ static tz_g *findrunnable(tz_m *m)
             continue;
         }
         tz_p *p = m->p;
+        tz_work *w = m->first;
+        if (w) {
+            m->first = NULL;
+            return w;
+        }
+        if (TZ_UNLIKELY(p->nstarts > TZ_STARTS_MAX))
+            tz_starts_spill(p, TZ_STARTS_KEEP);
         if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.gcwaiting))) {
             stop_spinning(m, false);
             tz_gcstopm(m);
@@ -250,27 +257,27 @@ static tz_g *findrunnable(tz_m *m)
         bool fair = (int32_t)(p->switches - p->fair_at) > 0; /* tz_next stepped over fair_at */
         if (fair)
             p->fair_at = p->switches + FAIR_EVERY;
-        tz_g *g = fair ? global(m, 1) : NULL;
-        if (!g)
-            g = tz_runnext_get(p);
-        if (!g) {
-            g = tz_runq_get(p);
-            if (!g)
-                g = global(m, 0);
-            if (g)
+        w = fair ? global(m, true) : NULL;
+        if (!w)
+            w = tz_runnext_get(p);
+        if (!w) {
+            w = tz_runq_get(p);
+            if (!w)
+                w = global(m, false);
+            if (w)
                 tz_store_relaxed(&p->schedtick, p->schedtick + 1);
         }
-        if (g) {
+        if (w) {
             stop_spinning(m, true);
-            return g;
+            return w;
         }
         if (tz_timers_run_all(m, tz_os_now()))
             continue;
-        g = spin(m);
-        stop_spinning(m, g != NULL);
-        if (g) {
+        w = spin(m);
+        stop_spinning(m, w != NULL);
+        if (w) {
             tz_store_relaxed(&p->schedtick, p->schedtick + 1);
-            return g;
+            return w;
         }
         if (!tz_runq_empty(p))
             continue;
@@ -281,8 +288,11 @@ static tz_g *findrunnable(tz_m *m)
 
 void tz_schedule(tz_m *m)
 {
-    tz_g *g;
-    while ((g = findrunnable(m)) != NULL) {
+    tz_work *w;
+    while ((w = findrunnable(m)) != NULL) {
+        tz_g *g = tz_work_is_start(w) ? tz_start_now(m, tz_work_start(w)) : tz_work_g(w);
+        if (!g)
+            continue;
         tz_store_relaxed(&g->status, TZ_G_RUNNING);
         tz_arch_switch(m, g);
     }

@@ -45,11 +45,27 @@ tz_m *tz_m_alloc(void);
 /* Makes the calling thread m's: its TLS, errno, tid, all-M list. */
 void tz_minit(tz_m *m);
 
-/* newproc.c */
-void tz_gfree_flush(tz_p *p); /* all cached Gs to the global lists */
+/* newproc.c: as tz_start_quick, on g0: carves where it must. NULL: no slot can be had just now; the start is queued
+ * again. */
+tz_g *tz_start_now(tz_m *m, tz_start *s);
+
+/* gfree.c: free Gs, free starts, and the slots that starts count on. */
+/* A free G of the class; NULL: no memory. */
+tz_g *tz_gfree_get(tz_p *p, int cls, bool promised);
+/* After-switch action: the G that ended is free. */
+void tz_gfree_put(tz_m *m, void *g);
+/* p->slots is not 0 then; and p->starts is not empty. False: no memory. */
+bool tz_slots_refill(tz_p *p);
+bool tz_starts_refill(tz_p *p);
+void tz_starts_spill(tz_p *p, uint32_t keep);
+void tz_starts_each(void (*fn)(tz_start *s));
+/* All that p caches goes to the global lists. */
+void tz_gfree_flush(tz_p *p);
 /* Gives the deep pages of unused stacks back; the template thread, about once a second while it says that there is
  * more. */
 bool tz_trim_some(void);
+#define TZ_STARTS_MAX  128u
+#define TZ_STARTS_KEEP 64u
 
 /* timers.c */
 void tz_timers_run(tz_m *m, tz_p *p, int64_t now);

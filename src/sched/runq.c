@@ -5,9 +5,9 @@
 #include "os/os.h"
 #include "sched/proc.h"
 
-void tz_runq_put_slow(tz_p *p, tz_g *g, uint32_t head, uint32_t tail)
+void tz_runq_put_slow(tz_p *p, tz_work *g, uint32_t head, uint32_t tail)
 {
-    tz_g *batch[TZ_RUNQ_SIZE / 2 + 1];
+    tz_work *batch[TZ_RUNQ_SIZE / 2 + 1];
     uint32_t n = (tail - head) / 2;
     for (uint32_t i = 0; i < n; i++)
         batch[i] = tz_load_relaxed(&p->runq[(head + i) % TZ_RUNQ_SIZE]);
@@ -17,9 +17,9 @@ void tz_runq_put_slow(tz_p *p, tz_g *g, uint32_t head, uint32_t tail)
     }
     batch[n] = g;
     for (uint32_t i = 0; i < n; i++)
-        tz_store_relaxed(&batch[i]->schedlink, batch[i + 1]);
+        *tz_work_link(batch[i]) = batch[i + 1];
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_globq_put_list(batch[0], batch[n], n + 1);
+    tz_globq_put_overflow(batch[0], batch[n], n + 1);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
@@ -30,7 +30,7 @@ bool tz_runq_empty(tz_p *p)
     for (;;) {
         uint32_t h = tz_load_acquire(&p->runq_head);
         uint32_t t = tz_load_acquire(&p->runq_tail);
-        tz_g *next = tz_load_acquire(&p->runnext);
+        tz_work *next = tz_load_acquire(&p->runnext);
         if (t == tz_load_acquire(&p->runq_tail))
             return h == t && !next;
     }
@@ -45,7 +45,7 @@ static uint32_t grab(tz_p *victim, tz_p *p, uint32_t tail, bool next)
         uint32_t n = t - h;
         n -= n / 2;
         if (n == 0) {
-            tz_g *g = next ? tz_load_relaxed(&victim->runnext) : NULL;
+            tz_work *g = next ? tz_load_relaxed(&victim->runnext) : NULL;
             if (!g)
                 return 0;
             /* acquire: pairs with the owner's release store; the G's fields are read next */
@@ -64,45 +64,82 @@ static uint32_t grab(tz_p *victim, tz_p *p, uint32_t tail, bool next)
     }
 }
 
-tz_g *tz_runq_steal(tz_p *p, tz_p *victim, bool next)
+tz_work *tz_runq_steal(tz_p *p, tz_p *victim, bool next)
 {
     uint32_t t = p->runq_tail;
     uint32_t n = grab(victim, p, t, next);
     if (n == 0)
         return NULL;
     n--;
-    tz_g *g = tz_load_relaxed(&p->runq[(t + n) % TZ_RUNQ_SIZE]);
+    tz_work *g = tz_load_relaxed(&p->runq[(t + n) % TZ_RUNQ_SIZE]);
     if (n > 0)
         tz_store_release(&p->runq_tail, t + n);
     return g;
 }
 
-void tz_globq_put_list(tz_g *head, tz_g *tail, uint32_t n)
+static void count(uint32_t n)
 {
-    tail->schedlink = NULL;
-    if (tz_sched.runq_tail)
-        tz_sched.runq_tail->schedlink = head;
+    tz_store_relaxed(&tz_sched.runq_size, tz_sched.runq_size + n);
+}
+
+static void append(tz_workq *q, tz_work *head, tz_work *tail)
+{
+    *tz_work_link(tail) = NULL;
+    if (q->tail)
+        *tz_work_link(q->tail) = head;
     else
-        tz_sched.runq_head = head;
-    tz_sched.runq_tail = tail;
-    tz_store_relaxed(&tz_sched.runq_size, tz_sched.runq_size + n);
+        q->head = head;
+    q->tail = tail;
 }
 
-void tz_globq_put(tz_g *g)
+static void prepend(tz_workq *q, tz_work *head, tz_work *tail)
 {
-    tz_globq_put_list(g, g, 1);
+    *tz_work_link(tail) = q->head;
+    q->head = head;
+    if (!q->tail)
+        q->tail = tail;
 }
 
-void tz_globq_put_head(tz_g *head, tz_g *tail, uint32_t n)
+static tz_work *pop(tz_workq *q)
 {
-    tail->schedlink = tz_sched.runq_head;
-    tz_sched.runq_head = head;
-    if (!tz_sched.runq_tail)
-        tz_sched.runq_tail = tail;
-    tz_store_relaxed(&tz_sched.runq_size, tz_sched.runq_size + n);
+    tz_work *w = q->head;
+    q->head = *tz_work_link(w);
+    if (!q->head)
+        q->tail = NULL;
+    return w;
 }
 
-tz_g *tz_globq_get(tz_p *p, uint32_t max)
+void tz_globq_put(tz_work *w)
+{
+    append(&tz_sched.runq, w, w);
+    count(1);
+}
+
+void tz_globq_put_head(tz_work *head, tz_work *tail, uint32_t n)
+{
+    prepend(&tz_sched.runq, head, tail);
+    count(n);
+}
+
+void tz_globq_put_overflow(tz_work *head, tz_work *tail, uint32_t n)
+{
+    prepend(&tz_sched.overflow, head, tail);
+    count(n);
+}
+
+tz_work *tz_globq_get_fair(void)
+{
+    if (tz_sched.runq_size == 0)
+        return NULL;
+    if (!tz_sched.runq.head) {
+        tz_sched.runq = tz_sched.overflow;
+        tz_sched.overflow = (tz_workq){NULL, NULL};
+    }
+    count(-1u);
+    return pop(&tz_sched.runq);
+}
+
+tz_work *tz_globq_get(tz_p *p)
 {
     uint32_t size = tz_sched.runq_size;
     if (size == 0)
@@ -110,27 +147,22 @@ tz_g *tz_globq_get(tz_p *p, uint32_t max)
     uint32_t n = size / tz_sched.nprocs + 1;
     if (n > size)
         n = size;
-    if (max && n > max)
-        n = max;
     if (n > TZ_RUNQ_SIZE / 2)
         n = TZ_RUNQ_SIZE / 2;
-    tz_store_relaxed(&tz_sched.runq_size, size - n);
-    tz_g *g = tz_sched.runq_head;
-    tz_g *rest = g->schedlink;
+    /* p's owner is here because its ring is (nearly) empty; what does not fit stays. */
     uint32_t t = p->runq_tail;
-    /* p's ring has room for half its size: its owner is here because it is (nearly) empty; what does not fit stays. */
     uint32_t room = TZ_RUNQ_SIZE - (t - tz_load_acquire(&p->runq_head));
-    uint32_t i = 1;
-    for (; i < n && room > 0; i++, room--) {
-        tz_store_relaxed(&p->runq[t % TZ_RUNQ_SIZE], rest);
-        rest = rest->schedlink;
-        t++;
+    if (n > room + 1)
+        n = room + 1;
+    count(-n);
+    tz_work *first = NULL;
+    while (n-- > 0) {
+        tz_work *w = pop(tz_sched.overflow.head ? &tz_sched.overflow : &tz_sched.runq);
+        if (first)
+            tz_store_relaxed(&p->runq[t++ % TZ_RUNQ_SIZE], w);
+        else
+            first = w;
     }
-    if (i < n)
-        tz_store_relaxed(&tz_sched.runq_size, tz_sched.runq_size + n - i);
     tz_store_release(&p->runq_tail, t);
-    tz_sched.runq_head = rest;
-    if (!rest)
-        tz_sched.runq_tail = NULL;
-    return g;
+    return first;
 }

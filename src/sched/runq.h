@@ -9,7 +9,7 @@
  * has read the slot by then). With GOMAXPROCS=1 there are no thieves: p->alone
  * turns the owner's CASes into plain stores.
  *
- * runnext is the G just readied: it runs next and inherits the time slice.
+ * runnext is what was just readied: it runs next and inherits the time slice.
  * The owner puts into it. A thief may only change it to NULL, hence the owner
  * may fill an empty runnext by a plain store; taking it is a CAS on both
  * sides.
@@ -20,10 +20,10 @@
 #include "sched/gmp.h"
 
 /* runq.c: the ring is full: moves half of it and g to the global queue. */
-void tz_runq_put_slow(tz_p *p, tz_g *g, uint32_t head, uint32_t tail);
+void tz_runq_put_slow(tz_p *p, tz_work *g, uint32_t head, uint32_t tail);
 
 /* Appends g; the owner only. */
-TZ_INLINE void tz_runq_put(tz_p *p, tz_g *g)
+TZ_INLINE void tz_runq_put(tz_p *p, tz_work *g)
 {
     uint32_t h = tz_load_acquire(&p->runq_head); /* pairs with a taker's CAS */
     uint32_t t = p->runq_tail;
@@ -36,13 +36,13 @@ TZ_INLINE void tz_runq_put(tz_p *p, tz_g *g)
 }
 
 /* The oldest, or NULL; the owner only. */
-TZ_INLINE tz_g *tz_runq_get(tz_p *p)
+TZ_INLINE tz_work *tz_runq_get(tz_p *p)
 {
     uint32_t h = tz_load_relaxed(&p->runq_head);
     for (;;) {
         if (p->runq_tail == h)
             return NULL;
-        tz_g *g = tz_load_relaxed(&p->runq[h % TZ_RUNQ_SIZE]);
+        tz_work *g = tz_load_relaxed(&p->runq[h % TZ_RUNQ_SIZE]);
         if (p->alone) {
             tz_store_relaxed(&p->runq_head, h + 1);
             return g;
@@ -53,13 +53,13 @@ TZ_INLINE tz_g *tz_runq_get(tz_p *p)
 }
 
 /* g runs next; what was there goes to the ring. The owner only. */
-TZ_INLINE void tz_runnext_put(tz_p *p, tz_g *g)
+TZ_INLINE void tz_runnext_put(tz_p *p, tz_work *g)
 {
     if (TZ_LIKELY(!tz_load_relaxed(&p->runnext))) {
         tz_store_release(&p->runnext, g); /* pairs with a thief's CAS */
         return;
     }
-    tz_g *old;
+    tz_work *old;
     if (p->alone) {
         old = p->runnext;
         tz_store_relaxed(&p->runnext, g);
@@ -71,9 +71,9 @@ TZ_INLINE void tz_runnext_put(tz_p *p, tz_g *g)
 }
 
 /* Takes runnext, or NULL; the owner only. */
-TZ_INLINE tz_g *tz_runnext_get(tz_p *p)
+TZ_INLINE tz_work *tz_runnext_get(tz_p *p)
 {
-    tz_g *g = tz_load_relaxed(&p->runnext);
+    tz_work *g = tz_load_relaxed(&p->runnext);
     if (!g)
         return NULL;
     if (p->alone) {
@@ -87,13 +87,22 @@ TZ_INLINE tz_g *tz_runnext_get(tz_p *p)
 bool tz_runq_empty(tz_p *p);
 /* Moves half of victim's ring (or, with next, its runnext where the ring is empty) to the ring of p, which is empty;
  * returns one of them to run, or NULL. */
-tz_g *tz_runq_steal(tz_p *p, tz_p *victim, bool next);
+tz_work *tz_runq_steal(tz_p *p, tz_p *victim, bool next);
 
-/* The global queue; all under sched.lock. */
-void tz_globq_put(tz_g *g);
-void tz_globq_put_list(tz_g *head, tz_g *tail, uint32_t n);
-void tz_globq_put_head(tz_g *head, tz_g *tail, uint32_t n);
-/* One G for p to run, and a fair share of the others (at most max, 0: no limit) to its ring. */
-tz_g *tz_globq_get(tz_p *p, uint32_t max);
+/*
+ * The global queue; all under sched.lock. What yielded, was preempted or
+ * found no P is served first come, first served. What overflowed from a ring
+ * is a second list, the last batch first: a program that starts goroutines
+ * which start goroutines then works on the newest, whose memory is warm, and
+ * keeps few of them begun. Nothing starves: the look at every 61st switch
+ * takes from the first list, and when that is empty it becomes the second.
+ */
+void tz_globq_put(tz_work *w);
+void tz_globq_put_head(tz_work *head, tz_work *tail, uint32_t n);
+void tz_globq_put_overflow(tz_work *head, tz_work *tail, uint32_t n);
+/* One to run on p, and a fair share of the others to its ring. */
+tz_work *tz_globq_get(tz_p *p);
+/* One to run, whose turn it is. */
+tz_work *tz_globq_get_fair(void);
 
 #endif /* TZ_RUNQ_H */

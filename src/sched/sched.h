@@ -75,6 +75,9 @@ TZ_INLINE void tz_leave(tz_m *m)
     tz_store_release(&m->seq, m->seq + 1);
 }
 
+/* newproc.c: the G of a goroutine that is to start, from this P's free ones; NULL: there is none at hand. */
+tz_g *tz_start_quick(tz_m *m, tz_start *s);
+
 /* The next G of this M's own P, or g0 where it has none, or where g0 shall look around first: at every 61st switch,
  * and when a yield or a stop was asked for. Pops only: allowed under an object's lock. */
 TZ_INLINE tz_g *tz_next(tz_m *m)
@@ -86,12 +89,22 @@ TZ_INLINE tz_g *tz_next(tz_m *m)
         return m->g0;
     if (TZ_UNLIKELY(tz_load_relaxed(&m->retake) & (TZ_RETAKE_STATE | TZ_RETAKE_SLOW)))
         return m->g0;
-    tz_g *g = tz_runnext_get(p);
-    if (!g) {
-        g = tz_runq_get(p);
-        if (!g)
+    tz_work *w = tz_runnext_get(p);
+    if (!w) {
+        w = tz_runq_get(p);
+        if (!w)
             return m->g0;
         tz_store_relaxed(&p->schedtick, p->schedtick + 1);
+    }
+    tz_g *g;
+    if (tz_work_is_start(w)) {
+        g = tz_start_quick(m, tz_work_start(w));
+        if (TZ_UNLIKELY(!g)) {
+            m->first = w;
+            return m->g0;
+        }
+    } else {
+        g = tz_work_g(w);
     }
     tz_store_relaxed(&g->status, TZ_G_RUNNING);
     return g;
@@ -123,7 +136,7 @@ tz_g *tz_park_forever(tz_m *m, uint32_t reason);
 TZ_INLINE void tz_ready(tz_m *m, tz_g *g)
 {
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
-    tz_runnext_put(m->p, g);
+    tz_runnext_put(m->p, tz_work_of_g(g));
 }
 
 /* entry.c: makes the final form of a parked G end in fn(m) in place of a return: bad news (a closed channel). */

@@ -46,7 +46,7 @@ static tz_g *new_main(void)
     size_t size = tz_os_stack_limit();
     int cls = tz_stack_class(size < MAIN_MAX ? size : MAIN_MAX);
     tz_stack *s;
-    if (cls < 0 || tz_stack_carve(cls, &s, 1) < 1)
+    if (cls < 0 || tz_stack_carve(cls, &s, 1, false) < 1)
         return NULL;
     tz_g *g = (tz_g *)(void *)s;
     tz_sanitizer_new_g(g);

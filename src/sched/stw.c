@@ -148,15 +148,15 @@ static void grow_allp(uint32_t n)
 /* p is not to be used any more: what it has goes to the global queue's head, in order, and to `heir`. */
 static void retire(tz_p *p, tz_p *heir)
 {
-    tz_g *next = tz_runnext_get(p);
-    tz_g *head = next, *tail = next, *g;
+    tz_work *next = tz_runnext_get(p);
+    tz_work *head = next, *tail = next, *w;
     uint32_t n = next ? 1 : 0;
-    while ((g = tz_runq_get(p)) != NULL) {
+    while ((w = tz_runq_get(p)) != NULL) {
         if (tail)
-            tail->schedlink = g;
+            *tz_work_link(tail) = w;
         else
-            head = g;
-        tail = g;
+            head = w;
+        tail = w;
         n++;
     }
     if (n)

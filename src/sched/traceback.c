@@ -5,6 +5,7 @@
  */
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/proc.h"
 #include "sched/sched.h"
 
 const char *tz_wait_reason_text(uint32_t reason)
@@ -53,12 +54,21 @@ static bool one(tz_stack *s, void *arg)
     return true;
 }
 
+static void not_started(tz_start *s)
+{
+    char id[24], parent[24];
+    tz_print("\ngoroutine ", tz_decimal(id, tz_load_relaxed(&s->goid)), " [runnable]:\ncreated by goroutine ",
+             tz_decimal(parent, tz_load_relaxed(&s->parent_goid) & ~TZ_START_COPIED), "\n", NULL);
+}
+
 void tz_traceback(bool all)
 {
     tz_m *m = tz_self_m;
     tz_g *self = m && m->g != m->g0 ? m->g : NULL;
     if (self)
         header(self);
-    if (all)
+    if (all) {
         tz_stack_each(one, self);
+        tz_starts_each(not_started);
+    }
 }

@@ -74,7 +74,7 @@ static void check_slot(const tz_stack *s, int cls)
 static void carve(int cls, tz_stack **out, int n)
 {
     for (int done = 0; done < n;) {
-        int r = tz_stack_carve(cls, out + done, n - done);
+        int r = tz_stack_carve(cls, out + done, n - done, false);
         CHECK(r >= 1 && r <= n - done);
         done += r;
     }
@@ -260,12 +260,12 @@ static void short_of_space(void *arg)
     now = was;
     now.rlim_cur = address_space() + ((size_t)20 << 20); /* less than one arena */
     CHECK_EQ(setrlimit(RLIMIT_AS, &now), 0);
-    while (n < N && (r = tz_stack_carve(1, s + n, 3)) > 0)
+    while (n < N && (r = tz_stack_carve(1, s + n, 3, false)) > 0)
         n += r;
     CHECK_EQ(r, -ENOMEM);
     CHECK(n >= 40 && n <= 80); /* nearly all of the 20 MiB: smaller arenas were taken */
-    CHECK_EQ(tz_stack_carve(1, s + n, 1), -ENOMEM);
-    CHECK_EQ(tz_stack_carve(9, s + n, 1), -ENOMEM);
+    CHECK_EQ(tz_stack_carve(1, s + n, 1, false), -ENOMEM);
+    CHECK_EQ(tz_stack_carve(9, s + n, 1, false), -ENOMEM);
     CHECK_EQ(setrlimit(RLIMIT_AS, &was), 0);
     carve(1, s + n, 300);
     carve(9, s + n + 300, 2);
@@ -301,11 +301,11 @@ static void short_of_mappings(void *arg)
     for (; left > 0; left -= 2)
         CHECK_EQ(mprotect(p + (i -= 2) * page, page, PROT_READ | PROT_WRITE), 0);
     int done = 1, r;
-    while (done < N && (r = tz_stack_carve(1, s + done, N - done)) > 0)
+    while (done < N && (r = tz_stack_carve(1, s + done, N - done, false)) > 0)
         done += r;
     CHECK_EQ(r, -ENOMEM);
     CHECK(done >= 64 && done < 256); /* the first batch and about as many as there are mappings left */
-    CHECK_EQ(tz_stack_carve(1, s + done, 1), -ENOMEM);
+    CHECK_EQ(tz_stack_carve(1, s + done, 1, false), -ENOMEM);
     size_t reserved = tz_stack_reserved();
     munmap(p, n * page);
     for (int k = 1; k < 256 - done; k++)

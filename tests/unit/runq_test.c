@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The run queues, with Ps and Gs made by hand: no runtime runs. */
+#include <pthread.h>
+#include <sched.h>
+
+#include "sched/gmp.h"
+#include "sched/runq.h"
+#include "tz_test.h"
+
+enum { GS = 1024 };
+static tz_g *gs; /* GS of them; goid is the index */
+static tz_p pa, pb;
+
+static void clear_p(tz_p *p)
+{
+    memset(p, 0, sizeof *p);
+}
+
+static void setup(void)
+{
+    if (!gs)
+        gs = calloc(GS, sizeof *gs);
+    for (int i = 0; i < GS; i++) {
+        gs[i].schedlink = NULL;
+        gs[i].goid = (uint64_t)i;
+    }
+    clear_p(&pa);
+    clear_p(&pb);
+    memset(&tz_sched, 0, sizeof tz_sched);
+    tz_sched.nprocs = 2;
+}
+
+/* SC-01: the ring holds 256, first in, first out, wherever its counters are, also where they wrap. */
+TEST(ring_is_fifo)
+{
+    setup();
+    static const uint32_t starts[] = {0, 1, 255, 256, 1000, UINT32_MAX - 100, UINT32_MAX};
+    for (int alone = 0; alone < 2; alone++) {
+        pa.alone = alone;
+        for (size_t s = 0; s < sizeof starts / sizeof starts[0]; s++) {
+            for (uint32_t n = 0; n <= TZ_RUNQ_SIZE; n++) {
+                pa.runq_head = pa.runq_tail = starts[s];
+                CHECK(tz_runq_empty(&pa));
+                for (uint32_t i = 0; i < n; i++) {
+                    tz_runq_put(&pa, &gs[i]);
+                    CHECK(!tz_runq_empty(&pa));
+                }
+                for (uint32_t i = 0; i < n; i++)
+                    CHECK(tz_runq_get(&pa) == &gs[i]);
+                CHECK(tz_runq_get(&pa) == NULL);
+                CHECK(tz_runq_empty(&pa));
+            }
+        }
+    }
+    CHECK_EQ(tz_sched.runq_size, 0);
+}
+
+/* SC-01: the 257th put moves the older half and the new one, 129 in their order, to the global queue's tail. */
+TEST(ring_overflow)
+{
+    setup();
+    for (int i = 0; i < 257; i++)
+        tz_runq_put(&pa, &gs[i]);
+    CHECK_EQ(tz_sched.runq_size, 129);
+    const tz_g *g = tz_sched.runq_head;
+    for (int i = 0; i < 128; i++, g = g->schedlink)
+        CHECK_EQ(g->goid, i);
+    CHECK_EQ(g->goid, 256);
+    CHECK(g->schedlink == NULL);
+    CHECK(tz_sched.runq_tail == g);
+    for (int i = 128; i < 256; i++)
+        CHECK(tz_runq_get(&pa) == &gs[i]);
+    CHECK(tz_runq_get(&pa) == NULL);
+}
+
+/* SC-01, GR-03: a runnext displaces the one before it to the ring's tail. */
+TEST(runnext_displaces)
+{
+    for (int alone = 0; alone < 2; alone++) {
+        setup();
+        pa.alone = alone;
+        CHECK(tz_runnext_get(&pa) == NULL);
+        for (int i = 0; i < 5; i++)
+            tz_runnext_put(&pa, &gs[i]);
+        CHECK(!tz_runq_empty(&pa));
+        CHECK(tz_runnext_get(&pa) == &gs[4]);
+        CHECK(tz_runnext_get(&pa) == NULL);
+        CHECK(!tz_runq_empty(&pa));
+        for (int i = 0; i < 4; i++)
+            CHECK(tz_runq_get(&pa) == &gs[i]);
+        CHECK(tz_runq_empty(&pa));
+    }
+}
+
+/* SC-02: a thief takes half, rounded up; both sides together have each G exactly once, in order. */
+TEST(steal_half)
+{
+    for (uint32_t n = 0; n <= TZ_RUNQ_SIZE; n++) {
+        setup();
+        pa.runq_head = pa.runq_tail = UINT32_MAX - 50;
+        pb.runq_head = pb.runq_tail = 7 * n;
+        for (uint32_t i = 0; i < n; i++)
+            tz_runq_put(&pa, &gs[i]);
+        uint32_t want = n - n / 2;
+        const tz_g *g = tz_runq_steal(&pb, &pa, false);
+        if (n == 0) {
+            CHECK(g == NULL);
+            continue;
+        }
+        CHECK(g == &gs[want - 1]);
+        for (uint32_t i = 0; i < want - 1; i++)
+            CHECK(tz_runq_get(&pb) == &gs[i]);
+        CHECK(tz_runq_get(&pb) == NULL);
+        for (uint32_t i = want; i < n; i++)
+            CHECK(tz_runq_get(&pa) == &gs[i]);
+        CHECK(tz_runq_get(&pa) == NULL);
+    }
+}
+
+/* SC-09: a runnext is stolen only where asked for, and only with nothing on the ring. */
+TEST(steal_runnext_last)
+{
+    setup();
+    tz_runnext_put(&pa, &gs[0]);
+    CHECK(tz_runq_steal(&pb, &pa, false) == NULL);
+    tz_runq_put(&pa, &gs[1]);
+    CHECK(tz_runq_steal(&pb, &pa, true) == &gs[1]);
+    CHECK(tz_runq_steal(&pb, &pa, true) == &gs[0]);
+    CHECK(tz_runq_steal(&pb, &pa, true) == NULL);
+    CHECK(tz_runq_empty(&pa));
+    CHECK(tz_runq_empty(&pb));
+}
+
+static void check_batch(uint32_t size, uint32_t nprocs, uint32_t max, uint32_t want)
+{
+    setup();
+    tz_sched.nprocs = nprocs;
+    for (uint32_t i = 0; i < size; i++)
+        tz_globq_put(&gs[i]);
+    const tz_g *g = tz_globq_get(&pa, max);
+    if (size == 0) {
+        CHECK(g == NULL);
+        return;
+    }
+    CHECK(g == &gs[0]);
+    for (uint32_t i = 1; i < want; i++)
+        CHECK(tz_runq_get(&pa) == &gs[i]);
+    CHECK(tz_runq_get(&pa) == NULL);
+    CHECK_EQ(tz_sched.runq_size, size - want);
+    const tz_g *left = tz_sched.runq_head;
+    for (uint32_t i = want; i < size; i++, left = left->schedlink)
+        CHECK(left == &gs[i]);
+    CHECK(left == NULL);
+    CHECK((tz_sched.runq_tail == NULL) == (size == want));
+}
+
+/* SC-06: a batch from the global queue is min(128, size, size / nP + 1), and no more than was asked for. */
+TEST(global_batch)
+{
+    for (uint32_t size = 0; size <= 1000; size += size < 20 ? 1 : 61) {
+        for (uint32_t nprocs = 1; nprocs <= 1024; nprocs *= 2) {
+            uint32_t want = size / nprocs + 1;
+            want = want < size ? want : size;
+            want = want < 128 ? want : 128;
+            check_batch(size, nprocs, 0, want);
+            check_batch(size, nprocs, 1, size ? 1 : 0);
+        }
+    }
+}
+
+/* SC-06: what does not fit into the ring stays on the global queue, none is lost. */
+TEST(global_batch_into_full_ring)
+{
+    for (uint32_t have = 0; have <= TZ_RUNQ_SIZE; have += 32) {
+        setup();
+        tz_sched.nprocs = 1;
+        for (uint32_t i = 0; i < have; i++)
+            tz_runq_put(&pa, &gs[500 + i]);
+        for (uint32_t i = 0; i < 300; i++)
+            tz_globq_put(&gs[i]);
+        CHECK(tz_globq_get(&pa, 0) == &gs[0]);
+        uint32_t moved = pa.runq_tail - pa.runq_head - have;
+        CHECK(moved <= TZ_RUNQ_SIZE - have);
+        CHECK_EQ(tz_sched.runq_size + moved + 1, 300);
+        for (uint32_t i = 0; i < have; i++)
+            CHECK(tz_runq_get(&pa) == &gs[500 + i]);
+        for (uint32_t i = 0; i < moved; i++)
+            CHECK(tz_runq_get(&pa) == &gs[1 + i]);
+        CHECK(tz_sched.runq_head == &gs[1 + moved]);
+    }
+}
+
+/* GM-10: a list put at the global queue's head keeps its order and goes before what is there. */
+TEST(global_head)
+{
+    setup();
+    tz_globq_put(&gs[3]);
+    for (int i = 0; i < 3; i++)
+        gs[i].schedlink = &gs[i + 1];
+    tz_globq_put_head(&gs[0], &gs[2], 3);
+    CHECK_EQ(tz_sched.runq_size, 4);
+    for (int i = 0; i < 4; i++)
+        CHECK(tz_globq_get(&pa, 1) == &gs[i]);
+    CHECK(tz_globq_get(&pa, 1) == NULL);
+    CHECK(tz_sched.runq_tail == NULL);
+    tz_globq_put_head(&gs[0], &gs[0], 1);
+    tz_globq_put(&gs[1]);
+    CHECK(tz_globq_get(&pa, 1) == &gs[0]);
+    CHECK(tz_globq_get(&pa, 1) == &gs[1]);
+}
+
+/* Two threads meet; the yield is for machines with one processor. */
+static uint32_t met;
+static void meet(uint32_t round)
+{
+    __atomic_add_fetch(&met, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&met, __ATOMIC_ACQUIRE) < 2 * round)
+        sched_yield();
+}
+
+enum { EMPTY_ROUNDS = 20000 };
+static void *look_empty(void *arg)
+{
+    for (uint32_t i = 1; i <= EMPTY_ROUNDS; i++) {
+        meet(3 * i - 2);
+        meet(3 * i - 1);
+        for (int k = 0; k < 3; k++)
+            CHECK(!tz_runq_empty(&pa));
+        meet(3 * i);
+    }
+    return arg;
+}
+
+/* SC-03: a queue does not look empty while a G moves between runnext and the ring. */
+TEST(never_falsely_empty)
+{
+    setup();
+    met = 0;
+    pthread_t t;
+    CHECK_EQ(pthread_create(&t, NULL, look_empty, NULL), 0);
+    for (uint32_t i = 1; i <= EMPTY_ROUNDS; i++) {
+        meet(3 * i - 2);
+        tz_runnext_put(&pa, &gs[0]);
+        meet(3 * i - 1);
+        tz_runnext_put(&pa, &gs[1]);
+        meet(3 * i);
+        CHECK(tz_runnext_get(&pa) == &gs[1]);
+        CHECK(tz_runq_get(&pa) == &gs[0]);
+    }
+    pthread_join(t, NULL);
+}
+
+enum { THIEVES = 2, ROUNDS = 3000, BURST = 100 };
+static uint32_t owners_done;
+static uint32_t stolen[THIEVES];
+static uint32_t had[GS]; /* how often each G was had by somebody in this round trip */
+static tz_p thief_p[THIEVES];
+
+static void have(tz_g *g)
+{
+    CHECK_EQ(__atomic_exchange_n(&had[g->goid], 1, __ATOMIC_RELAXED), 0);
+}
+
+static void *thief(void *arg)
+{
+    uint32_t me = (uint32_t)(uintptr_t)arg;
+    tz_p *p = &thief_p[me];
+    while (!__atomic_load_n(&owners_done, __ATOMIC_ACQUIRE)) {
+        tz_g *g = tz_runq_steal(p, &pa, me == 0);
+        while (g) {
+            have(g);
+            stolen[me]++;
+            g = tz_runq_get(p);
+        }
+        if (stolen[me] % 7 == 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+/* SC-02: an owner that puts and gets, by the ring and by runnext, and two thieves: each G is had exactly once. */
+TEST(steal_race)
+{
+    setup();
+    pthread_t t[THIEVES];
+    memset(thief_p, 0, sizeof thief_p);
+    owners_done = 0;
+    for (uintptr_t i = 0; i < THIEVES; i++)
+        CHECK_EQ(pthread_create(&t[i], NULL, thief, (void *)i), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < BURST; i++)
+            __atomic_store_n(&had[i], 0, __ATOMIC_RELAXED);
+        for (int i = 0; i < BURST; i++) {
+            if (i % 3 == 0)
+                tz_runnext_put(&pa, &gs[i]);
+            else
+                tz_runq_put(&pa, &gs[i]);
+            tz_g *g = i % 5 == 0 ? tz_runnext_get(&pa) : i % 7 == 0 ? tz_runq_get(&pa) : NULL;
+            if (g)
+                have(g);
+        }
+        if (round % 8 == 0)
+            sched_yield();
+        tz_g *g;
+        while ((g = tz_runnext_get(&pa)) != NULL || (g = tz_runq_get(&pa)) != NULL)
+            have(g);
+        /* What a thief has taken but not yet counted it will have soon. */
+        for (int i = 0; i < BURST; i++)
+            while (!__atomic_load_n(&had[i], __ATOMIC_RELAXED))
+                sched_yield();
+    }
+    __atomic_store_n(&owners_done, 1, __ATOMIC_RELEASE);
+    for (int i = 0; i < THIEVES; i++)
+        pthread_join(t[i], NULL);
+    CHECK(stolen[0] + stolen[1] > 0);
+    CHECK_EQ(tz_sched.runq_size, 0);
+}
+
+TEST_MAIN()

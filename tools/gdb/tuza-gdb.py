@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Goroutines in gdb:
+
+    (gdb) source tools/gdb/tuza-gdb.py
+    (gdb) info goroutines
+    (gdb) goroutine 7 bt
+    (gdb) goroutine all bt
+
+"goroutine ID COMMAND" runs a gdb command with that goroutine's stack in
+view. One that runs is looked at on its thread. A parked one has its saved
+registers on its stack, at g->sp, just as tz_arch_resume_call finds them: so
+the stack pointer and the program counter are set to those for the time of the
+command, the assembly's unwind table does the rest, and there is no register
+layout in this file. That writes to registers, so it needs a live process; a
+listing does with a core file.
+
+What is read are the runtime's own structures, by its debug information.
+"""
+import gdb
+
+# How mem/stack.c lays out a slot; each block found this way is checked.
+STACK_BLOCK = 512
+STACK_COLOUR = 320
+COLOURS = 8
+
+
+def value(text):
+    return gdb.parse_and_eval(text)
+
+
+def runtime_symbol(name, source):
+    """A static variable of a source file."""
+    for block in gdb.lookup_static_symbols(name):
+        if block.symtab.filename.endswith(source):
+            return block.value()
+    raise gdb.GdbError(f"no {name} of {source}: is this program tuza's, with debug information?")
+
+
+def all_g():
+    """Every control block that has been used, as tz_g."""
+    g_type = gdb.lookup_type("struct tz_g").pointer()
+    idle, dead = int(value("TZ_G_IDLE")), int(value("TZ_G_DEAD"))
+    arena = runtime_symbol("arenas", "mem/stack.c")
+    while int(arena):
+        base, size = int(arena["base"]), int(arena["slot_size"])
+        for slot in range(int(arena["carved"])):
+            at = base + (slot + 1) * size - slot % COLOURS * STACK_COLOUR - STACK_BLOCK
+            g = gdb.Value(at).cast(g_type)
+            if int(g["stack"]["slot"]) != slot or int(g["stack"]["hi"]) != at:
+                raise gdb.GdbError("the runtime's stack slots are not laid out as this script knows them")
+            if int(g["status"]) not in (idle, dead):
+                yield g
+        arena = arena["next"]
+
+
+def status_of(g):
+    status = int(g["status"])
+    if status == int(value("TZ_G_RUNNABLE")):
+        return "runnable"
+    if status == int(value("TZ_G_RUNNING")):
+        return "running"
+    reason = int(g["wait_reason"])
+    try:
+        return value(f"tz_wait_reason_text::text[{reason}]").string()
+    except gdb.error:
+        return f"waiting ({reason})"
+
+
+def thread_of(g):
+    """The thread that runs g, or None."""
+    m = value("tz_sched.allm")
+    while int(m):
+        if int(m["g"]) == int(g):
+            for thread in gdb.selected_inferior().threads():
+                if thread.ptid[1] == int(m["tid"]) or thread.ptid[2] == int(m["tid"]):
+                    return thread
+        m = m["alllink"]
+    return None
+
+
+class View:
+    """Within a `with`, frame 0 is g's. The selected thread and frame are as before afterwards."""
+
+    def __init__(self, g):
+        self.g = g
+
+    def __enter__(self):
+        self.thread = gdb.selected_thread()
+        if self.thread is None:
+            raise gdb.GdbError("there is no thread to show it on")
+        self.frame = gdb.selected_frame()
+        self.level = self.frame.level()
+        self.saved = None
+        running = thread_of(self.g)
+        if running is not None:
+            running.switch()
+            gdb.newest_frame().select()
+            return self
+        if int(self.g["status"]) == int(value("TZ_G_RUNNING")):
+            raise gdb.GdbError("the goroutine runs, but on no thread that gdb knows")
+        # Not begun: no registers are saved, and it stands at its entry.
+        entry = int(value("(unsigned long)&tz_arch_entry"))
+        at = entry if int(self.g["resume"]) == entry else int(value("(unsigned long)&tz_arch_resume_call"))
+        gdb.newest_frame().select()
+        self.saved = int(value("(unsigned long)$sp")), int(value("(unsigned long)$pc"))
+        self.set(int(self.g["sp"]), at)
+        return self
+
+    def set(self, sp, pc):
+        gdb.newest_frame().select()
+        gdb.execute(f"set $sp = {sp:#x}", to_string=True)
+        gdb.newest_frame().select()
+        gdb.execute(f"set $pc = {pc:#x}", to_string=True)
+        gdb.newest_frame().select()
+
+    def __exit__(self, *_):
+        if self.saved:
+            self.set(*self.saved)
+        self.thread.switch()
+        frame = gdb.newest_frame()
+        while frame.level() < self.level and frame.older():
+            frame = frame.older()
+        frame.select()
+        return False
+
+
+def describe(pc):
+    block = gdb.block_for_pc(pc)
+    while block is not None and block.function is None:
+        block = block.superblock
+    name = block.function.name if block is not None else None
+    if name is None:
+        name = gdb.execute(f"info symbol {pc:#x}", to_string=True).split(" in section")[0].strip()
+    line = gdb.find_pc_line(pc)
+    return name, f"{name} at {line.symtab.filename}:{line.line}" if line.symtab else name
+
+
+def internal(name):
+    return name.startswith(("tz_", "tuza_"))
+
+
+def where(g):
+    """The innermost place in the program's own code."""
+    if int(g["resume"]) == int(value("(unsigned long)&tz_arch_entry")):
+        return describe(int(g["fn"]))[1] + " (not begun)"
+    # The quick way: where the final form returns to. No thread is needed, so cores do.
+    text = "?"
+    try:
+        with View(g):
+            frame = gdb.newest_frame()
+            while frame is not None:
+                pc = frame.pc()
+                name, text = describe(pc if frame.level() == 0 else pc - 1)
+                source = frame.find_sal().symtab
+                if not internal(name) and not (source and "/src/sched/" in source.filename):
+                    break
+                frame = frame.older()
+    except gdb.error as problem:
+        text = f"? ({problem})"
+    return text
+
+
+class InfoGoroutines(gdb.Command):
+    """List the goroutines: id, status or why it waits, name, where."""
+
+    def __init__(self):
+        super().__init__("info goroutines", gdb.COMMAND_STACK)
+
+    def invoke(self, _argument, _from_tty):
+        rows = []
+        for g in all_g():
+            rows.append((int(g["goid"]), status_of(g), g["name"].string(), where(g), thread_of(g)))
+        current = gdb.selected_thread()
+        for goid, status, name, at, thread in sorted(rows, key=lambda row: row[0]):
+            mark = "*" if thread is not None and current is not None and thread.num == current.num else " "
+            on = f" (thread {thread.num})" if thread is not None else ""
+            print(f"{mark} {goid:<5} {status}{on}  {name + '  ' if name else ''}{at}")
+
+
+class Goroutine(gdb.Command):
+    """Run a command in view of a goroutine's stack: goroutine ID|all COMMAND."""
+
+    def __init__(self):
+        super().__init__("goroutine", gdb.COMMAND_STACK)
+
+    def invoke(self, argument, from_tty):
+        goid, _, command = argument.partition(" ")
+        command = command.strip()
+        if not command or not (goid == "all" or goid.isdigit()):
+            raise gdb.GdbError("goroutine ID|all COMMAND")
+        found = [g for g in all_g() if goid == "all" or int(g["goid"]) == int(goid)]
+        if not found:
+            raise gdb.GdbError(f"no goroutine {goid}")
+        for g in sorted(found, key=lambda g: int(g["goid"])):
+            if goid == "all":
+                print(f"\ngoroutine {int(g['goid'])} [{status_of(g)}]:")
+            with View(g):
+                gdb.execute(command, from_tty)
+
+
+InfoGoroutines()
+Goroutine()
