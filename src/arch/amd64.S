@@ -110,6 +110,7 @@ FUNC tz_arch_switch
         movq    %rsp, TZ_G_SP(%rdx)
         leaq    .Lreturned(%rip), %rcx
         movq    %rcx, TZ_G_RESUME(%rdx)
+        movl    $1, TZ_G_SPECIAL(%rdx)
         movq    %rsi, %rax
         jmp     .Lswitch_to
 .Lreturned:
@@ -118,28 +119,17 @@ FUNC tz_arch_switch
 END tz_arch_switch
 
 /*
- * uint64_t tz_arch_final(struct tz_m *m, struct tz_g *(*slow)(struct tz_m *, void *, void *), void *a, void *b)
- * rdi = m, rsi = slow, rdx = a, rcx = b; returns g->result in rax, to the user.
+ * bool tz_arch_final(struct tz_m *m, struct tz_g *next)
+ * rdi = m, rsi = next; g->result is returned to the user in rax.
  * The switch itself, .Lswitch_to, is shared by the three forms: rbx = m, rax = next, the old context is saved.
  */
 FUNC tz_arch_final
         SAVE
         movq    %rdi, %rbx
-        movq    TZ_M_G(%rdi), %rax
-        movq    %rsp, TZ_G_SP(%rax)
-        movq    $0, TZ_G_RESUME(%rax)
-        movq    %rsi, %r8
-        movq    %rdx, %rsi
-        movq    %rcx, %rdx
-        subq    $8, %rsp
-        .cfi_adjust_cfa_offset 8
-        callq   *%r8
-        addq    $8, %rsp
-        .cfi_adjust_cfa_offset -8
-        testq   %rax, %rax
-        jnz     .Lswitch_to
-        movq    TZ_M_G(%rbx), %rax
-        jmp     .Lresume
+        movq    TZ_M_G(%rdi), %rdx
+        movq    %rsi, %rax
+        movq    %rsp, TZ_G_SP(%rdx)
+        movl    $0, TZ_G_SPECIAL(%rdx)
 
 .Lswitch_to:
 #if TZ_INSTRUMENTED
@@ -166,23 +156,16 @@ FUNC tz_arch_final
         movq    %r13, %rsp
         movq    %r12, %rax
 #else
-        movq    TZ_M_AFTER_UNLOCK(%rbx), %rdx
-        testq   %rdx, %rdx
-        jnz     .Lunlock
-.Lunlocked:
         movq    TZ_M_AFTER_FN(%rbx), %rdx
         testq   %rdx, %rdx
         jnz     .Lafter
 #endif
 .Lresume:
-        movq    TZ_G_RESUME(%rax), %rcx
-        testq   %rcx, %rcx
-        jnz     .Lspecial
+        cmpq    $0, TZ_G_SPECIAL(%rax)
+        jne     .Lspecial
 #if TZ_INSTRUMENTED
         jmp     .Lleave
 #else
-        cmpl    $0, TZ_G_LEAVE(%rax)
-        jne     .Lleave
         addq    $1, TZ_M_SEQ(%rbx)
 #endif
 .Lleft:
@@ -192,7 +175,9 @@ FUNC tz_arch_final
         .cfi_restore_state
 
 .Lspecial:
-        jmpq    *%rcx
+        cmpl    $0, TZ_G_SPECIAL(%rax)
+        je      .Lleave
+        jmpq    *TZ_G_RESUME(%rax)
 
 .Lleave:
         movq    %rax, %r12
@@ -206,30 +191,23 @@ FUNC tz_arch_final
         jmp     .Lleft
 
 #if !TZ_INSTRUMENTED
-/* The release of a channel's lock: a look at the waiter word, then a plain store (see sched/spin.h). */
-.Lunlock:
-        movq    $0, TZ_M_AFTER_UNLOCK(%rbx)
-        cmpl    $0, 4(%rdx)
-        jne     .Lunlock_slow
-        movl    $0, (%rdx)
-        jmp     .Lunlocked
-.Lunlock_slow:
-        movq    %rax, %r12
-        movq    %rsp, %r13
-        andq    $-16, %rsp
-        movq    %rdx, %rdi
-        callq   *HOOK_UNLOCK_SLOW+tz_arch_hooks(%rip)
-        movq    %r13, %rsp
-        movq    %r12, %rax
-        jmp     .Lunlocked
-
 .Lafter:
         movq    $0, TZ_M_AFTER_FN(%rbx)
+        movq    TZ_M_AFTER_ARG(%rbx), %rsi
+        cmpq    $TZ_AFTER_UNLOCK, %rdx
+        jne     .Lafter_call
+        /* The release of a channel's lock: a look at the waiter word, then a plain store (see sched/spin.h). */
+        cmpl    $0, 4(%rsi)
+        jne     .Lunlock_slow
+        movl    $0, (%rsi)
+        jmp     .Lresume
+.Lunlock_slow:
+        movq    HOOK_UNLOCK_SLOW+tz_arch_hooks(%rip), %rdx
+.Lafter_call:
         movq    %rax, %r12
         movq    %rsp, %r13
         andq    $-16, %rsp
         movq    %rbx, %rdi
-        movq    TZ_M_AFTER_ARG(%rbx), %rsi
         callq   *%rdx
         movq    %r13, %rsp
         movq    %r12, %rax

@@ -7,20 +7,22 @@
  * traps belong to the thread and are not saved. There are two forms:
  *
  *  - Final, for calls that have nothing left to do once they are woken
- *    (send, receive, sleep, gosched). The registers are saved first, then
- *    the C slow part runs and returns the next G, or NULL where it need not
- *    wait after all. Who wakes the G stores the call's result in g->result.
- *    The resumed goroutine leaves the runtime inside the assembly and jumps
- *    straight to the user's return address: not one C frame of ours returns
- *    after the switch, since each such return is mispredicted (the
- *    processor's return stack belongs to the goroutine left behind).
+ *    (send, receive, sleep, gosched). The C function queues the G, picks the
+ *    next and ends in a tail call of tz_arch_final. Who wakes the G stores
+ *    the call's result in g->result. The resumed goroutine leaves the runtime
+ *    inside the assembly and jumps straight to the user's return address: not
+ *    one C frame of ours returns after the switch, since each such return is
+ *    mispredicted (the processor's return stack belongs to the goroutine left
+ *    behind). The registers are saved after the G was queued; that is safe
+ *    since nobody can take it off the queue before the after-switch action
+ *    has released the queue's lock (or has queued it in the first place).
  *  - Returning, an ordinary call for what goes on after its wake.
  *
  * For the same reason no form leaves by a return instruction on amd64: pop
  * and an indirect jump, which the branch predictor tells by target.
  *
- * g->resume tells the forms apart: NULL is final, else the address to jump
- * to. The after-switch action (m->after_*) runs first thing on the next
+ * g->special tells the forms apart: 0 is final, else g->resume is where to
+ * go on. The after-switch action (m->after_*) runs first thing on the next
  * stack: it is what must not happen before the old stack is left.
  *
  * The assembly calls upwards only through the tz_arch_hooks.
@@ -36,9 +38,9 @@ struct tz_g;
 /* Saves m->g and switches to next. Returns when that G is switched to again, with the M it then runs on. */
 struct tz_m *tz_arch_switch(struct tz_m *m, struct tz_g *next);
 
-/* The final form: slow(m, a, b) on the caller's stack, with m->g saved; NULL: leave and return g->result, else
- * switch to what it returned. */
-uint64_t tz_arch_final(struct tz_m *m, struct tz_g *(*slow)(struct tz_m *m, void *a, void *b), void *a, void *b);
+/* The final form: saves m->g, switches to next; returns m->g's result when it is switched to again, to the caller's
+ * caller if this was a tail call, having left the runtime. */
+bool tz_arch_final(struct tz_m *m, struct tz_g *next);
 
 /* Switches to next for good: m->g is dead or never to be resumed. */
 TZ_NORETURN void tz_arch_leave_stack(struct tz_m *m, struct tz_g *next);
@@ -51,8 +53,8 @@ void tz_arch_resume_call(void);
 
 typedef struct tz_arch_hooks_t {
     void (*ended)(void);                       /* fn of a goroutine has returned; in user code; never returns */
-    void (*unlock_slow)(void *lock);           /* releases a lock that has waiters, after the switch */
-    void (*leave)(struct tz_m *m);             /* the whole of leaving the runtime, where g->leave is not 0 */
+    void (*unlock_slow)(struct tz_m *m, void *lock); /* releases a lock that has waiters, after the switch */
+    bool (*leave)(struct tz_m *m);             /* the whole of leaving the runtime, where g->leave is not 0 */
     void (*switching)(struct tz_m *m, struct tz_g *next); /* sanitizers: before the stack pointer changes */
     void (*switched)(struct tz_m *m);          /* sanitizers: after; runs the after-switch action */
 } tz_arch_hooks_t;

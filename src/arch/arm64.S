@@ -135,7 +135,7 @@
         ret     x16
 .endm
 
-/* The unwind state of a context that has just been switched to (or is about to be left): all registers saved. */
+/* The unwind state of a context just switched to, or about to be left: all registers saved. */
 .macro CFI_SAVED
         .cfi_def_cfa sp, FRAME
         .cfi_rel_offset x29, 0
@@ -191,6 +191,8 @@ FUNC tz_arch_switch
         str     x10, [x9, #TZ_G_SP]
         adr     x10, .Lreturned
         str     x10, [x9, #TZ_G_RESUME]
+        mov     w10, #1
+        str     w10, [x9, #TZ_G_SPECIAL]
         b       .Lswitch_to
 .Lreturned:
         mov     x0, x19
@@ -198,26 +200,22 @@ FUNC tz_arch_switch
 END tz_arch_switch
 
 /*
- * uint64_t tz_arch_final(struct tz_m *m, struct tz_g *(*slow)(struct tz_m *, void *, void *), void *a, void *b)
- * x0 = m, x1 = slow, x2 = a, x3 = b; returns g->result in x0, to the user.
- * The switch itself, .Lswitch_to, is shared by the three forms: x19 = m, x20 = next, the old context is saved.
+ * uint64_t tz_arch_final(struct tz_m *m, struct tz_g *next)
+ * x0 = m, x1 = next; g->result is returned to the user in x0.
+ * The switch itself, .Lswitch_to, is shared by the three forms: x19 = m, x20 = next, the old context is
+ * saved.
  */
 FUNC tz_arch_final
         SAVE
         mov     x19, x0
-        ldr     x20, [x0, #TZ_M_G]
-        mov     x9, sp
-        str     x9, [x20, #TZ_G_SP]
-        str     xzr, [x20, #TZ_G_RESUME]
-        mov     x9, x1
-        mov     x1, x2
-        mov     x2, x3
-        blr     x9
-        cbz     x0, .Lresume
-        mov     x20, x0
+        mov     x20, x1
+        ldr     x9, [x0, #TZ_M_G]
+        mov     x10, sp
+        str     x10, [x9, #TZ_G_SP]
+        str     wzr, [x9, #TZ_G_SPECIAL]
 
-/* Between two stacks: neither the one left (a goroutine that ended is beyond its frames) nor the next (one that begins
- * has none) can be told from here, so unwinders end in this stretch. */
+/* Between two stacks: neither the one left (a goroutine that ended is beyond its frames) nor the next (one
+ * that begins has none) can be told from here, so unwinders end in this stretch. */
         .cfi_remember_state
         .cfi_undefined x30
 .Lswitch_to:
@@ -239,21 +237,16 @@ FUNC tz_arch_final
         mov     x0, x19
         CALL_HOOK HOOK_SWITCHED
 #else
-        ldr     x0, [x19, #TZ_M_AFTER_UNLOCK]
-        cbnz    x0, .Lunlock
-.Lunlocked:
         ldr     x9, [x19, #TZ_M_AFTER_FN]
         cbnz    x9, .Lafter
 #endif
 .Lresume:
-        ldr     x16, [x20, #TZ_G_RESUME]
-        cbnz    x16, .Lspecial
+        ldr     x9, [x20, #TZ_G_SPECIAL]
+        cbnz    x9, .Lspecial
         .cfi_restore_state
 #if TZ_INSTRUMENTED
         b       .Lleave
 #else
-        ldr     w9, [x20, #TZ_G_LEAVE]
-        cbnz    w9, .Lleave
         LEAVE_RUNTIME
 #endif
 .Lleft:
@@ -265,6 +258,8 @@ FUNC tz_arch_final
 .Lspecial:
         .cfi_remember_state
         .cfi_undefined x30
+        cbz     w9, .Lleave
+        ldr     x16, [x20, #TZ_G_RESUME]
         br      x16
         .cfi_restore_state
 
@@ -274,22 +269,23 @@ FUNC tz_arch_final
         b       .Lleft
 
 #if !TZ_INSTRUMENTED
-/* The release of a channel's lock: a look at the waiter word, then a store with release (see sched/spin.h). */
         .cfi_undefined x30
-.Lunlock:
-        str     xzr, [x19, #TZ_M_AFTER_UNLOCK]
-        ldr     w9, [x0, #4]
-        cbnz    w9, .Lunlock_slow
-        stlr    wzr, [x0]
-        b       .Lunlocked
-.Lunlock_slow:
-        CALL_HOOK HOOK_UNLOCK_SLOW
-        b       .Lunlocked
-
 .Lafter:
         str     xzr, [x19, #TZ_M_AFTER_FN]
-        mov     x0, x19
         ldr     x1, [x19, #TZ_M_AFTER_ARG]
+        cmp     x9, #TZ_AFTER_UNLOCK
+        b.ne    .Lafter_call
+        /* The release of a channel's lock: a look at the waiter word, then a release store (sched/spin.h). */
+        ldr     w9, [x1, #4]
+        cbnz    w9, .Lunlock_slow
+        stlr    wzr, [x1]
+        b       .Lresume
+.Lunlock_slow:
+        mov     x0, x19
+        CALL_HOOK HOOK_UNLOCK_SLOW
+        b       .Lresume
+.Lafter_call:
+        mov     x0, x19
         blr     x9
         b       .Lresume
 #endif
@@ -306,7 +302,8 @@ FUNC tz_arch_leave_stack
 END tz_arch_leave_stack
 
 /*
- * The first instruction of a new goroutine: x19 = m, x20 = g, the stack empty and aligned. Unwinders end here.
+ * The first instruction of a new goroutine: x19 = m, x20 = g, the stack empty and aligned. Unwinders end
+ * here.
  */
 FUNC tz_arch_entry
         .cfi_undefined x30
@@ -326,8 +323,8 @@ FUNC tz_arch_entry
 END tz_arch_entry
 
 /*
- * A final form that ends in a call: x19 = m, x20 = g, sp at the saved registers. Jumps to g->resume_fn(m) as if
- * the user had called that instead.
+ * A final form that ends in a call: x19 = m, x20 = g, sp at the saved registers. Jumps to g->resume_fn(m)
+ * as if the user had called that instead.
  */
 FUNC tz_arch_resume_call
         CFI_SAVED

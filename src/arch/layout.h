@@ -7,20 +7,24 @@
 #ifndef TZ_LAYOUT_H
 #define TZ_LAYOUT_H
 
-#define TZ_M_SEQ          0
-#define TZ_M_G            16
-#define TZ_M_AFTER_UNLOCK 40
-#define TZ_M_AFTER_FN     48
-#define TZ_M_AFTER_ARG    56
-#define TZ_M_ERRNO        64
+#define TZ_M_SEQ       0
+#define TZ_M_G         16
+#define TZ_M_AFTER_FN  40
+#define TZ_M_AFTER_ARG 48
+#define TZ_M_ERRNO     56
+
+/* m->after_fn: not a function, but "release the channel lock at after_arg" */
+#define TZ_AFTER_UNLOCK 1
 
 #define TZ_G_SP        24
-#define TZ_G_RESUME    32
-#define TZ_G_RESULT    40
-#define TZ_G_ERRNO     48
-#define TZ_G_LEAVE     52
+#define TZ_G_RESULT    32
+/* Two words read as one: neither a special way to resume nor one to leave. */
+#define TZ_G_SPECIAL   40
+#define TZ_G_LEAVE     44
+#define TZ_G_RESUME    48
 #define TZ_G_FN        56
 #define TZ_G_ARG       64
 #define TZ_G_RESUME_FN 72
+#define TZ_G_ERRNO     80
 
 #endif /* TZ_LAYOUT_H */

@@ -17,18 +17,18 @@
 
 #define ELEM_MAX 65535u
 
-/* Most elements are a word: a copy without a call. */
+/* Most elements are a word: their path has no call in it, and so no stack frame. */
+#define WORD 8u
+
 TZ_INLINE void copy(void *to, const void *from, size_t n)
 {
-    if (TZ_LIKELY(n == 8))
-        memcpy(to, from, 8);
-    else if (n)
+    if (n)
         memcpy(to, from, n);
 }
 
-TZ_INLINE char *slot(const tuza_chan *c, size_t i)
+TZ_INLINE char *slot(const tuza_chan *c, size_t i, size_t size)
 {
-    return c->buf + i * c->elem_size;
+    return c->buf + i * size;
 }
 
 tuza_chan *tuza_chan_make(size_t elem_size, size_t capacity)
@@ -82,10 +82,11 @@ size_t tuza_chan_elem_size(const tuza_chan *c)
     return c ? c->elem_size : 0;
 }
 
-static TZ_NORETURN TZ_COLD void unlock_and_panic(tz_m *m, tuza_chan *c, const char *text)
+/* Not declared as what it is, so that it can be jumped to. */
+static TZ_COLD void unlock_and_panic(tz_m *m, tuza_chan *c)
 {
     tz_spin_unlock(&c->lock, m->p->alone);
-    tz_panic(m, text);
+    tz_panic(m, "send on closed channel");
 }
 
 /* Where a sender goes that was waiting when the channel was closed: called by the user's code, it seems. */
@@ -94,22 +95,22 @@ static void woken_by_close(tz_m *m)
     tz_panic(m, "send on closed channel");
 }
 
-TZ_INLINE void buf_put(tuza_chan *c, const void *elem)
+TZ_INLINE void buf_put(tuza_chan *c, const void *elem, size_t size)
 {
-    copy(slot(c, c->send_at), elem, c->elem_size);
+    copy(slot(c, c->send_at, size), elem, size);
     if (++c->send_at == c->capacity)
         c->send_at = 0;
     tz_store_relaxed(&c->count, c->count + 1);
 }
 
 /* Takes the oldest element; a waiting sender's, if there is one, gets its place. Returns that sender. */
-TZ_INLINE tz_sudog *buf_get(tuza_chan *c, void *elem)
+TZ_INLINE tz_sudog *buf_get(tuza_chan *c, void *elem, size_t size)
 {
     if (elem)
-        copy(elem, slot(c, c->recv_at), c->elem_size);
+        copy(elem, slot(c, c->recv_at, size), size);
     tz_sudog *s = tz_waitq_get(&c->sendq);
     if (TZ_UNLIKELY(s != NULL)) {
-        copy(slot(c, c->recv_at), s->elem, c->elem_size); /* full: the place freed is the tail */
+        copy(slot(c, c->recv_at, size), s->elem, size); /* full: the place freed is the tail */
         if (++c->send_at == c->capacity)
             c->send_at = 0;
     } else {
@@ -120,99 +121,137 @@ TZ_INLINE tz_sudog *buf_get(tuza_chan *c, void *elem)
     return s;
 }
 
-static tz_g *send_slow(tz_m *m, void *chan, void *elem)
+/* What of a send and a receive follows the lock. Inlined twice: `quick` has no call but the last, and words for
+ * elements, the other copes with everything. */
+typedef struct how {
+    bool quick;
+    bool alone;
+    size_t size;
+} how;
+
+TZ_INLINE void unlock(tuza_chan *c, how h)
 {
-    tuza_chan *c = chan;
-    if (!c)
-        return tz_park_forever(m, TZ_WAIT_CHAN_SEND_NIL);
-    tz_sudog *s = &m->g->waiter;
-    s->elem = elem;
-    tz_waitq_put(&c->sendq, s);
-    return tz_park(m, TZ_WAIT_CHAN_SEND, &c->lock);
+    if (h.quick)
+        tz_spin_unlock_quick(&c->lock, h.alone);
+    else
+        tz_spin_unlock(&c->lock, h.alone);
+}
+
+TZ_INLINE void send_locked(tz_m *m, tuza_chan *c, const void *elem, how h)
+{
+    if (TZ_UNLIKELY(c->closed)) {
+        unlock_and_panic(m, c);
+        return;
+    }
+    tz_sudog *s = tz_waitq_get(&c->recvq);
+    if (s) {
+        if (s->elem)
+            copy(s->elem, elem, h.size);
+        unlock(c, h);
+        s->g->result = true;
+        tz_ready_leave(m, s->g);
+    } else if (c->count < c->capacity) {
+        buf_put(c, elem, h.size);
+        unlock(c, h);
+        tz_leave(m);
+    } else {
+        s = &m->g->waiter;
+        s->elem = (void *)(uintptr_t)elem;
+        tz_waitq_put(&c->sendq, s);
+        tz_park(m, TZ_WAIT_CHAN_SEND, &c->lock);
+    }
+}
+
+/* Every way to send but the most frequent one. */
+static TZ_NOINLINE void send_any(tz_m *m, tuza_chan *c, const void *elem)
+{
+    if (!c) {
+        tz_park_forever(m, TZ_WAIT_CHAN_SEND_NIL);
+        return;
+    }
+    bool alone = m->p->alone;
+    tz_spin_lock(&c->lock, alone);
+    send_locked(m, c, elem, (how){false, alone, c->elem_size});
+}
+
+static TZ_NOINLINE void send_enter_slow(tz_m *m, tuza_chan *c, const void *elem)
+{
+    send_any(tz_enter_slow(m, true), c, elem);
 }
 
 void tuza_chan_send(tuza_chan *c, const void *elem)
 {
-    tz_m *m = tz_enter_movable();
-    if (TZ_LIKELY(c != NULL)) {
-        bool alone = m->p->alone;
-        tz_spin_lock(&c->lock, alone);
-        if (TZ_UNLIKELY(c->closed))
-            unlock_and_panic(m, c, "send on closed channel");
-        tz_sudog *s = tz_waitq_get(&c->recvq);
-        if (s) {
-            if (s->elem)
-                copy(s->elem, elem, c->elem_size);
-            tz_spin_unlock(&c->lock, alone);
-            s->g->result = true;
-            tz_ready(m, s->g);
-            tz_leave(m);
-            return;
-        }
-        if (c->count < c->capacity) {
-            buf_put(c, elem);
-            tz_spin_unlock(&c->lock, alone);
-            tz_leave(m);
-            return;
-        }
+    tz_m *m = tz_self_m;
+    if (tz_must_not_enter(m)) {
+        tz_refuse_entry();
+        return;
     }
-    tz_arch_final(m, send_slow, c, (void *)(uintptr_t)elem);
+    tz_entering(m);
+    if (tz_enters_slow(m))
+        send_enter_slow(m, c, elem);
+    else if (TZ_UNLIKELY(!c || c->elem_size != WORD || !tz_spin_lock_quick(&c->lock, m->p->alone)))
+        send_any(m, c, elem);
+    else
+        send_locked(m, c, elem, (how){true, m->p->alone, WORD});
 }
 
-static tz_g *recv_slow(tz_m *m, void *chan, void *elem)
-{
-    tuza_chan *c = chan;
-    if (!c)
-        return tz_park_forever(m, TZ_WAIT_CHAN_RECV_NIL);
-    tz_sudog *s = &m->g->waiter;
-    s->elem = elem;
-    tz_waitq_put(&c->recvq, s);
-    return tz_park(m, TZ_WAIT_CHAN_RECV, &c->lock);
-}
-
-/* A sender waits on an unbuffered channel: straight from its memory. */
-TZ_INLINE void recv_direct(tz_m *m, tuza_chan *c, tz_sudog *s, void *elem, bool alone)
-{
-    if (elem)
-        copy(elem, s->elem, c->elem_size);
-    tz_spin_unlock(&c->lock, alone);
-    tz_ready(m, s->g);
-}
-
-static TZ_NOINLINE void closed_recv(tz_m *m, tuza_chan *c, void *elem)
+static TZ_NOINLINE bool recv_closed(tz_m *m, tuza_chan *c, void *elem)
 {
     tz_spin_unlock(&c->lock, m->p->alone);
     if (elem)
         memset(elem, 0, c->elem_size);
     tz_leave(m);
+    return false;
+}
+
+TZ_INLINE bool recv_locked(tz_m *m, tuza_chan *c, void *elem, how h)
+{
+    tz_sudog *s;
+    if (c->count) {
+        s = buf_get(c, elem, h.size);
+        unlock(c, h);
+        return s ? tz_ready_leave(m, s->g) : tz_leave(m);
+    }
+    s = tz_waitq_get(&c->sendq);
+    if (s) { /* unbuffered: straight from the sender's memory */
+        if (elem)
+            copy(elem, s->elem, h.size);
+        unlock(c, h);
+        return tz_ready_leave(m, s->g);
+    }
+    if (TZ_UNLIKELY(c->closed))
+        return recv_closed(m, c, elem);
+    s = &m->g->waiter;
+    s->elem = elem;
+    tz_waitq_put(&c->recvq, s);
+    return tz_park(m, TZ_WAIT_CHAN_RECV, &c->lock);
+}
+
+static TZ_NOINLINE bool recv_any(tz_m *m, tuza_chan *c, void *elem)
+{
+    if (!c)
+        return tz_park_forever(m, TZ_WAIT_CHAN_RECV_NIL);
+    bool alone = m->p->alone;
+    tz_spin_lock(&c->lock, alone);
+    return recv_locked(m, c, elem, (how){false, alone, c->elem_size});
+}
+
+static TZ_NOINLINE bool recv_enter_slow(tz_m *m, tuza_chan *c, void *elem)
+{
+    return recv_any(tz_enter_slow(m, true), c, elem);
 }
 
 bool tuza_chan_recv(tuza_chan *c, void *elem)
 {
-    tz_m *m = tz_enter_movable();
-    if (TZ_LIKELY(c != NULL)) {
-        bool alone = m->p->alone;
-        tz_spin_lock(&c->lock, alone);
-        if (c->count) {
-            tz_sudog *s = buf_get(c, elem);
-            tz_spin_unlock(&c->lock, alone);
-            if (s)
-                tz_ready(m, s->g);
-            tz_leave(m);
-            return true;
-        }
-        if (TZ_UNLIKELY(c->closed)) {
-            closed_recv(m, c, elem);
-            return false;
-        }
-        tz_sudog *s = tz_waitq_get(&c->sendq);
-        if (s) {
-            recv_direct(m, c, s, elem, alone);
-            tz_leave(m);
-            return true;
-        }
-    }
-    return tz_arch_final(m, recv_slow, c, elem);
+    tz_m *m = tz_self_m;
+    if (tz_must_not_enter(m))
+        return tz_refuse_entry();
+    tz_entering(m);
+    if (tz_enters_slow(m))
+        return recv_enter_slow(m, c, elem);
+    if (TZ_UNLIKELY(!c || c->elem_size != WORD || !tz_spin_lock_quick(&c->lock, m->p->alone)))
+        return recv_any(m, c, elem);
+    return recv_locked(m, c, elem, (how){true, m->p->alone, WORD});
 }
 
 /*
@@ -231,23 +270,13 @@ bool tuza_chan_try_send(tuza_chan *c, const void *elem)
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
     tz_spin_lock(&c->lock, alone);
-    if (TZ_UNLIKELY(c->closed))
-        unlock_and_panic(m, c, "send on closed channel");
-    tz_sudog *s = tz_waitq_get(&c->recvq);
-    bool sent = true;
-    if (s && s->elem)
-        copy(s->elem, elem, c->elem_size);
-    else if (!s && c->count < c->capacity)
-        buf_put(c, elem);
-    else
-        sent = s != NULL;
-    tz_spin_unlock(&c->lock, alone);
-    if (s) {
-        s->g->result = true;
-        tz_ready(m, s->g);
+    if (c->closed || c->recvq.first || c->count < c->capacity) { /* will not park */
+        send_locked(m, c, elem, (how){false, alone, c->elem_size});
+        return true;
     }
+    tz_spin_unlock(&c->lock, alone);
     tz_leave(m);
-    return sent;
+    return false;
 }
 
 bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok)
@@ -257,29 +286,15 @@ bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok)
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
     tz_spin_lock(&c->lock, alone);
-    if (c->count) {
-        tz_sudog *s = buf_get(c, elem);
-        tz_spin_unlock(&c->lock, alone);
-        if (s)
-            tz_ready(m, s->g);
-    } else if (c->closed) {
-        closed_recv(m, c, elem);
+    if (c->count || c->sendq.first || c->closed) { /* will not park */
+        bool got = recv_locked(m, c, elem, (how){false, alone, c->elem_size});
         if (ok)
-            *ok = false;
-        return ok != NULL;
-    } else {
-        tz_sudog *s = tz_waitq_get(&c->sendq);
-        if (!s) {
-            tz_spin_unlock(&c->lock, alone);
-            tz_leave(m);
-            return false;
-        }
-        recv_direct(m, c, s, elem, alone);
+            *ok = got;
+        return got || ok;
     }
+    tz_spin_unlock(&c->lock, alone);
     tz_leave(m);
-    if (ok)
-        *ok = true;
-    return true;
+    return false;
 }
 
 void tuza_chan_close(tuza_chan *c)
@@ -289,8 +304,10 @@ void tuza_chan_close(tuza_chan *c)
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
     tz_spin_lock(&c->lock, alone);
-    if (c->closed)
-        unlock_and_panic(m, c, "close of closed channel");
+    if (c->closed) {
+        tz_spin_unlock(&c->lock, alone);
+        tz_panic(m, "close of closed channel");
+    }
     tz_store_release(&c->closed, 1); /* pairs with the try forms' look */
     tz_sudog *receivers = c->recvq.first, *senders = c->sendq.first;
     c->recvq = (tz_waitq){NULL, NULL};

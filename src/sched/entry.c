@@ -26,13 +26,10 @@
 #define LEAVE_MAX    8
 #define SHORT_NS     20000
 
-void tz_no_goroutine(void)
+bool tz_refuse_entry(void)
 {
-    tz_throw("tuza: call from a thread that runs no goroutine");
-}
-
-void tz_nested_entry(void)
-{
+    if (tz_self_m == &tz_nobody)
+        tz_throw("tuza: call from a thread that runs no goroutine");
     tz_throw("tuza called inside the runtime");
 }
 
@@ -119,7 +116,7 @@ tz_m *tz_enter_slow(tz_m *m, bool movable)
 }
 
 /* The whole of leaving, for a goroutine whose g->leave is set (and for every one in sanitizer builds). */
-void tz_leave_slow(tz_m *m)
+bool tz_leave_slow(tz_m *m)
 {
     tz_g *g = m->g;
     if (g->leave && g->left_at)
@@ -136,4 +133,11 @@ void tz_leave_slow(tz_m *m)
         tz_sysmon_kick(g->left_at + SHORT_NS);
     }
     tz_store_release(&m->seq, m->seq + 1);
+    return true;
+}
+
+bool tz_ready_leave_slow(tz_m *m, tz_g *g)
+{
+    tz_ready(m, g);
+    return tz_leave(m);
 }

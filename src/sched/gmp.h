@@ -72,13 +72,14 @@ struct tz_g {
 
     /* The assembly's part (arch/layout.h). While the G is off its M these belong to whoever owns the G. */
     void *sp;
-    void *resume;    /* NULL: final form; else where to go on (arch.h) */
-    uint64_t result; /* a final form's result; the waker writes it */
-    int errno_saved;
-    uint32_t leave; /* own: not 0: leaving the runtime takes tz_leave_slow (a known blocker, chaos) */
+    uint64_t result;  /* a final form's result; the waker writes it */
+    uint32_t special; /* not 0: go on at `resume` (arch.h), else the final form */
+    uint32_t leave;   /* own: not 0: leaving the runtime takes tz_leave_slow (a known blocker, chaos) */
+    void *resume;
     void (*fn)(void *);
     void *arg;
     void (*resume_fn)(tz_m *m);
+    int errno_saved;
 
     tz_work *schedlink;   /* the next on a run queue; own by that queue */
     tz_g *freelink;       /* the next on a free list; own by that list */
@@ -104,6 +105,7 @@ _Static_assert(sizeof(tz_g) <= TZ_STACK_BLOCK, "the control block fits above the
 _Static_assert(offsetof(tz_g, stack) == 0, "a slot's control block starts with its tz_stack");
 _Static_assert(offsetof(tz_g, sp) == TZ_G_SP, "layout.h");
 _Static_assert(offsetof(tz_g, resume) == TZ_G_RESUME, "layout.h");
+_Static_assert(offsetof(tz_g, special) == TZ_G_SPECIAL, "layout.h");
 _Static_assert(offsetof(tz_g, result) == TZ_G_RESULT, "layout.h");
 _Static_assert(offsetof(tz_g, errno_saved) == TZ_G_ERRNO, "layout.h");
 _Static_assert(offsetof(tz_g, leave) == TZ_G_LEAVE, "layout.h");
@@ -178,8 +180,8 @@ struct tz_m {
     tz_g *g;                /* own, peeked: the G that runs here, or g0 */
     tz_p *p;                /* own while seq is odd; peeked by retakers, see retake.c */
     tz_g *g0;               /* const */
-    uint32_t *after_unlock; /* own: after-switch action: the lock word to release */
-    void (*after_fn)(tz_m *m, void *arg); /* own: after-switch action */
+    /* own: the after-switch action; NULL: none; TZ_AFTER_UNLOCK: release the tz_spin at after_arg */
+    void (*after_fn)(tz_m *m, void *arg);
     void *after_arg;
     int *errno_addr; /* const: the thread's errno */
 
@@ -214,7 +216,6 @@ struct tz_m {
 };
 _Static_assert(offsetof(tz_m, seq) == TZ_M_SEQ, "layout.h");
 _Static_assert(offsetof(tz_m, g) == TZ_M_G, "layout.h");
-_Static_assert(offsetof(tz_m, after_unlock) == TZ_M_AFTER_UNLOCK, "layout.h");
 _Static_assert(offsetof(tz_m, after_fn) == TZ_M_AFTER_FN, "layout.h");
 _Static_assert(offsetof(tz_m, after_arg) == TZ_M_AFTER_ARG, "layout.h");
 _Static_assert(offsetof(tz_m, errno_addr) == TZ_M_ERRNO, "layout.h");
@@ -238,7 +239,7 @@ struct tz_p {
     uint32_t runq_tail; /* own, release; thieves read it with acquire */
     uint32_t switches;  /* own, peeked: every switch; tells how fast the queue moves */
     uint32_t fair_at;   /* own: the switch at which to look at timers and the global queue */
-    uint32_t schedtick; /* own, peeked: switches that start a time slice (not by runnext) */
+    uint32_t schedtick; /* own, peeked: with runq_head it counts what starts a time slice (not runnext) */
     bool alone;         /* changes in a stopped world: GOMAXPROCS is 1, object locks are elided */
     tz_g *gfree;        /* own: ended Gs of the default size, their stacks warm */
     uint32_t ngfree;    /* own */
@@ -337,7 +338,9 @@ typedef struct tz_sched_t {
 } tz_sched_t;
 extern tz_sched_t tz_sched;
 
-/* The calling thread's M; NULL on a thread that is not tuza's. Never read it twice in a function that may switch. */
+/* The calling thread's M. Never read it twice in a function that may switch. */
 extern __thread tz_m *tz_self_m __attribute__((tls_model("initial-exec")));
+/* The M of threads that are not tuza's: it has a G without id, and looks as if it were inside the runtime. */
+extern tz_m tz_nobody;
 
 #endif /* TZ_GMP_H */

@@ -4,10 +4,16 @@
 #include "sched/sanitizer.h"
 #include "sched/sched.h"
 
+static void unlock_slow(tz_m *m, void *lock)
+{
+    (void)m;
+    tz_spin_unlock_slow(lock);
+}
+
 void tz_hooks_init(void)
 {
     tz_arch_hooks.ended = tz_goexit;
-    tz_arch_hooks.unlock_slow = tz_spin_unlock_slow;
+    tz_arch_hooks.unlock_slow = unlock_slow;
     tz_arch_hooks.leave = tz_leave_slow;
 #if TZ_INSTRUMENTED
     tz_arch_hooks.switching = tz_sanitizer_switching;

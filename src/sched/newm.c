@@ -21,7 +21,8 @@
 #define IDLE_NS    1000000000
 #define REAP_NS    5000000000
 
-__thread tz_m *tz_self_m __attribute__((tls_model("initial-exec")));
+tz_m tz_nobody = {.seq = 1, .g = &tz_nobody.g0_block, .g0 = &tz_nobody.g0_block};
+__thread tz_m *tz_self_m __attribute__((tls_model("initial-exec"))) = &tz_nobody;
 
 static struct {
     tz_lock lock; /* TZ_RANK_GFREE: nothing is taken inside */
@@ -87,7 +88,7 @@ static void unlink_m(tz_m *m)
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
     if (m->stat_fd >= 0)
         tz_os_close(m->stat_fd);
-    tz_self_m = NULL;
+    tz_self_m = &tz_nobody;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     m->link = tz_sched.mfree;
     tz_sched.mfree = m;

@@ -38,6 +38,7 @@ TZ_INLINE uint64_t next_goid(tz_p *p)
 TZ_INLINE void init_g(tz_g *g, void (*fn)(void *), void *arg, size_t used)
 {
     g->sp = g->stack.hi - used;
+    g->special = 1;
     g->resume = (void *)tz_arch_entry;
     g->errno_saved = 0;
     g->leave = 0;
@@ -211,7 +212,19 @@ void tz_goexit(void)
         m->after_fn = tz_gfree_put;
         m->after_arg = g;
     }
-    tz_arch_leave_stack(m, tz_next(m));
+    tz_work *w = tz_next(m);
+    tz_g *next = m->g0;
+    if (w && tz_work_is_start(w)) {
+        next = tz_start_quick(m, tz_work_start(w));
+        if (TZ_UNLIKELY(!next)) {
+            m->first = w;
+            next = m->g0;
+        }
+    } else if (w) {
+        next = tz_work_g(w);
+    }
+    tz_store_relaxed(&next->status, TZ_G_RUNNING);
+    tz_arch_leave_stack(m, next);
 }
 
 void tuza_goexit(void)
@@ -221,14 +234,13 @@ void tuza_goexit(void)
 
 uint64_t tuza_goid(void)
 {
-    tz_m *m = tz_self_m;
-    return m ? m->g->goid : 0;
+    return tz_self_m->g->goid;
 }
 
 size_t tuza_stack_used(void)
 {
     tz_m *m = tz_self_m;
-    return m ? tz_stack_used(&m->g->stack) : 0;
+    return m == &tz_nobody ? 0 : tz_stack_used(&m->g->stack);
 }
 
 int tuza_num_goroutine(void)

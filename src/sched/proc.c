@@ -185,40 +185,77 @@ static void globq_put_after(tz_m *m, void *arg)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
+bool tz_switch_to_start(tz_m *m, tz_work *w)
+{
+    tz_g *g = tz_start_quick(m, tz_work_start(w));
+    if (TZ_UNLIKELY(!g)) {
+        m->first = w;
+        return tz_arch_final(m, m->g0);
+    }
+    tz_store_relaxed(&g->status, TZ_G_RUNNING);
+    return tz_arch_final(m, g);
+}
+
 /*
  * Behind everything runnable on this P. The G is queued after it has left its
- * stack, or else a thief could run it on two Ms; with no thieves about, at
- * once. Where g0 has to look around first, the G goes to the global queue.
+ * stack, or else a thief could run it on two Ms. Where g0 has to look around
+ * first, the G goes to the global queue.
  */
-static tz_g *gosched_slow(tz_m *m, void *a, void *b)
+static TZ_NOINLINE void gosched_any(tz_m *m)
 {
-    (void)a, (void)b;
     tz_p *p = m->p;
     tz_g *g = m->g;
-    bool local = tz_load_relaxed(&p->runnext) || tz_load_relaxed(&p->runq_head) != p->runq_tail;
-    if (!local && !tz_load_relaxed(&tz_sched.runq_size) && p->switches != p->fair_at)
-        return NULL;
-    tz_g *next = tz_next(m);
-    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
-    if (p->alone && next != m->g0) {
-        tz_runq_put(p, tz_work_of_g(g));
-        return next;
+    if (!tz_load_relaxed(&p->runnext) && tz_load_relaxed(&p->runq_head) == p->runq_tail &&
+        !tz_load_relaxed(&tz_sched.runq_size) && p->switches != p->fair_at) {
+        tz_leave(m);
+        return;
     }
-    m->after_fn = next == m->g0 ? globq_put_after : runq_put_after;
+    tz_work *w = tz_next(m);
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
+    m->after_fn = w ? runq_put_after : globq_put_after;
     m->after_arg = g;
-    return next;
+    tz_switch_final(m, w);
+}
+
+static TZ_NOINLINE void gosched_enter_slow(tz_m *m)
+{
+    gosched_any(tz_enter_slow(m, true));
 }
 
 void tuza_gosched(void)
 {
-    tz_arch_final(tz_enter_movable(), gosched_slow, NULL, NULL);
+    tz_m *m = tz_self_m;
+    if (tz_must_not_enter(m)) {
+        tz_refuse_entry();
+        return;
+    }
+    tz_entering(m);
+    if (tz_enters_slow(m)) {
+        gosched_enter_slow(m);
+        return;
+    }
+    /* The usual case with GOMAXPROCS=1, where nobody can steal: the ring turns by one. */
+    tz_p *p = m->p;
+    uint32_t head = p->runq_head, tail = p->runq_tail, tick = p->switches;
+    tz_work *w = p->runq[head % TZ_RUNQ_SIZE];
+    if (TZ_LIKELY(p->alone && !p->runnext && head != tail && tick != p->fair_at && !tz_work_is_start(w))) {
+        p->runq[tail % TZ_RUNQ_SIZE] = tz_work_of_g(m->g);
+        tz_store_relaxed(&p->runq_head, head + 1);
+        tz_store_relaxed(&p->runq_tail, tail + 1);
+        tz_store_relaxed(&p->switches, tick + 1);
+        tz_store_relaxed(&m->g->status, TZ_G_RUNNABLE);
+        tz_store_relaxed(&tz_work_g(w)->status, TZ_G_RUNNING);
+        tz_arch_final(m, tz_work_g(w));
+        return;
+    }
+    gosched_any(m);
 }
 
-tz_g *tz_park_forever(tz_m *m, uint32_t reason)
+bool tz_park_forever(tz_m *m, uint32_t reason)
 {
     tz_store_relaxed(&m->g->status, TZ_G_WAITING);
     tz_store_relaxed(&m->g->wait_reason, reason);
-    return tz_next(m);
+    return tz_switch_final(m, tz_next(m));
 }
 
 /* What to run next on m, whose P is m->p on return; rests while there is none. NULL: m shall end. */
@@ -262,9 +299,7 @@ static tz_work *findrunnable(tz_m *m)
             w = tz_runnext_get(p);
         if (!w) {
             w = tz_runq_get(p);
-            if (!w)
-                w = global(m, false);
-            if (w)
+            if (!w && (w = global(m, false)))
                 tz_store_relaxed(&p->schedtick, p->schedtick + 1);
         }
         if (w) {

@@ -78,16 +78,14 @@ void tz_sanitizer_switched(tz_m *m)
         m->g0_hi = (const char *)lo + n;
     }
 #endif
-    if (m->after_unlock) {
-        tz_spin *l = TZ_CONTAINER_OF(m->after_unlock, tz_spin, word);
-        m->after_unlock = NULL;
-        tz_spin_unlock(l, false);
-    }
-    if (m->after_fn) {
-        void (*fn)(tz_m *, void *) = m->after_fn;
-        m->after_fn = NULL;
+    void (*fn)(tz_m *, void *) = m->after_fn;
+    if (!fn)
+        return;
+    m->after_fn = NULL;
+    if ((uintptr_t)fn == TZ_AFTER_UNLOCK)
+        tz_spin_unlock(m->after_arg, false);
+    else
         fn(m, m->after_arg);
-    }
 }
 
 #endif

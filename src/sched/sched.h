@@ -11,10 +11,10 @@
  *     ... with m->p in hand: objects' locks, tz_ready() ...
  *     tz_leave(m);
  *
- * and where it has to wait, with the object's lock held:
+ * and where it has to wait, with the object's lock held, as its last act:
  *
- *     return tz_arch_final(m, slow, a, b);          the last act (arch.h)
- *     static tz_g *slow(m, a, b) { queue m->g->waiter; return tz_park(m, reason, &object->lock); }
+ *     ... queue m->g->waiter ...
+ *     return tz_park(m, reason, &object->lock);
  */
 #ifndef TZ_SCHED_H
 #define TZ_SCHED_H
@@ -28,26 +28,35 @@
 void tz_wakep(void);
 
 /* entry.c: the slow ways in and out. */
-TZ_NORETURN TZ_COLD void tz_no_goroutine(void);
-TZ_NORETURN TZ_COLD void tz_nested_entry(void);
 tz_m *tz_enter_slow(tz_m *m, bool movable);
-void tz_leave_slow(tz_m *m);
+bool tz_leave_slow(tz_m *m); /* true */
 
-TZ_INLINE tz_m *tz_enter_any(bool movable)
+/*
+ * Entering in steps, for functions whose fast path shall need no stack frame:
+ *
+ *     tz_m *m = tz_self_m;
+ *     if (tz_must_not_enter(m))
+ *         return tz_refuse_entry();
+ *     tz_entering(m);
+ *     if (tz_enters_slow(m))
+ *         return f_enter_slow(m, ...);      which begins with tz_enter_slow
+ */
+TZ_INLINE bool tz_must_not_enter(tz_m *m)
 {
-    tz_m *m = tz_self_m;
-    if (TZ_UNLIKELY(!m))
-        tz_no_goroutine();
-    uint64_t seq = m->seq;
-    if (TZ_UNLIKELY(seq & 1))
-        tz_nested_entry();
-    tz_store_relaxed(&m->seq, seq + 1);
-    /* Store, then load: the processor may swap them, the retaker's membarrier makes up for it (retake.c). The acquire
-     * pairs with the release in a CAS to STOLEN. */
+    return TZ_UNLIKELY(m->seq & 1); /* inside already, or tz_nobody */
+}
+/* Throws, but is not declared so: the call of a function that returns can be a jump. */
+TZ_COLD bool tz_refuse_entry(void);
+TZ_INLINE void tz_entering(tz_m *m)
+{
+    tz_store_relaxed(&m->seq, m->seq + 1);
+    /* Store, then load: the processor may swap them, the retaker's membarrier makes up for it (retake.c). */
     tz_compiler_barrier();
-    if (TZ_UNLIKELY(tz_load_acquire(&m->retake) & (TZ_RETAKE_STATE | TZ_RETAKE_SLOW)))
-        return tz_enter_slow(m, movable);
-    return m;
+}
+TZ_INLINE bool tz_enters_slow(tz_m *m)
+{
+    /* The acquire pairs with the release in a CAS to STOLEN. */
+    return TZ_UNLIKELY(tz_load_acquire(&m->retake) & (TZ_RETAKE_STATE | TZ_RETAKE_SLOW));
 }
 
 /*
@@ -58,75 +67,80 @@ TZ_INLINE tz_m *tz_enter_any(bool movable)
  */
 TZ_INLINE tz_m *tz_enter(void)
 {
-    return tz_enter_any(false);
+    tz_m *m = tz_self_m;
+    if (tz_must_not_enter(m))
+        tz_refuse_entry();
+    tz_entering(m);
+    return tz_enters_slow(m) ? tz_enter_slow(m, false) : m;
 }
 TZ_INLINE tz_m *tz_enter_movable(void)
 {
-    return tz_enter_any(true);
+    tz_m *m = tz_self_m;
+    if (tz_must_not_enter(m))
+        tz_refuse_entry();
+    tz_entering(m);
+    return tz_enters_slow(m) ? tz_enter_slow(m, true) : m;
 }
 
-/* Back to user code. The release pairs with the retaker's load of seq: all that was done with the P is visible. */
-TZ_INLINE void tz_leave(tz_m *m)
+/* Back to user code. The release pairs with the retaker's load of seq: all that was done with the P is visible.
+ * Always true, so that a function can end in it: `return tz_leave(m)`. */
+TZ_INLINE bool tz_leave(tz_m *m)
 {
-    if (TZ_UNLIKELY(m->g->leave)) {
-        tz_leave_slow(m);
-        return;
-    }
+    if (TZ_UNLIKELY(m->g->leave))
+        return tz_leave_slow(m);
     tz_store_release(&m->seq, m->seq + 1);
+    return true;
 }
 
 /* newproc.c: the G of a goroutine that is to start, from this P's free ones; NULL: there is none at hand. */
 tz_g *tz_start_quick(tz_m *m, tz_start *s);
+/* proc.c: the final form's switch to a goroutine that is to start. */
+bool tz_switch_to_start(tz_m *m, tz_work *w);
 
-/* The next G of this M's own P, or g0 where it has none, or where g0 shall look around first: at every 61st switch,
- * and when a yield or a stop was asked for. Pops only: allowed under an object's lock. */
-TZ_INLINE tz_g *tz_next(tz_m *m)
+/* The next of this M's own P, or NULL; also at every 61st switch, for g0 to look around. A yield or a stop that is
+ * asked for just now is seen at the next entry. Pops only: allowed under an object's lock. */
+TZ_INLINE tz_work *tz_next(tz_m *m)
 {
     tz_p *p = m->p;
     uint32_t tick = p->switches;
     tz_store_relaxed(&p->switches, tick + 1);
     if (TZ_UNLIKELY(tick == p->fair_at))
-        return m->g0;
-    if (TZ_UNLIKELY(tz_load_relaxed(&m->retake) & (TZ_RETAKE_STATE | TZ_RETAKE_SLOW)))
-        return m->g0;
+        return NULL;
     tz_work *w = tz_runnext_get(p);
-    if (!w) {
-        w = tz_runq_get(p);
-        if (!w)
-            return m->g0;
-        tz_store_relaxed(&p->schedtick, p->schedtick + 1);
-    }
-    tz_g *g;
-    if (tz_work_is_start(w)) {
-        g = tz_start_quick(m, tz_work_start(w));
-        if (TZ_UNLIKELY(!g)) {
-            m->first = w;
-            return m->g0;
-        }
-    } else {
-        g = tz_work_g(w);
-    }
-    tz_store_relaxed(&g->status, TZ_G_RUNNING);
-    return g;
+    return w ? w : tz_runq_get(p);
+}
+
+/* The last act of a final form: m->g is left for w (NULL: for g0, which finds something). */
+TZ_INLINE bool tz_switch_final(tz_m *m, tz_work *w)
+{
+    if (!w)
+        return tz_arch_final(m, m->g0);
+    if (tz_work_is_start(w))
+        return tz_switch_to_start(m, w);
+    tz_store_relaxed(&tz_work_g(w)->status, TZ_G_RUNNING);
+    return tz_arch_final(m, tz_work_g(w));
 }
 
 /*
- * In a slow part: parks m->g, whose record the caller has queued on an object
- * under `lock`; the lock is released when the stack has been left, so a waker
- * that has the lock finds a G that no longer runs. Returns what to switch to.
+ * The last act of a call that waits: parks m->g, whose record the caller has
+ * queued on an object under `lock`; the lock is released when the stack has
+ * been left, so a waker that has the lock finds a G that no longer runs.
+ * Returns what the waker stored in g->result.
  */
-TZ_INLINE tz_g *tz_park(tz_m *m, uint32_t reason, tz_spin *lock)
+TZ_INLINE bool tz_park(tz_m *m, uint32_t reason, tz_spin *lock)
 {
     tz_g *g = m->g;
     tz_store_relaxed(&g->status, TZ_G_WAITING);
     tz_store_relaxed(&g->wait_reason, reason);
-    if (!m->p->alone)
-        m->after_unlock = &lock->word;
-    return tz_next(m);
+    if (!m->p->alone) {
+        m->after_fn = (void (*)(tz_m *, void *))(uintptr_t)TZ_AFTER_UNLOCK;
+        m->after_arg = lock;
+    }
+    return tz_switch_final(m, tz_next(m));
 }
 
 /* Parks m->g for good (a nil channel). */
-tz_g *tz_park_forever(tz_m *m, uint32_t reason);
+bool tz_park_forever(tz_m *m, uint32_t reason);
 
 /*
  * Makes a parked G runnable: next on this P. The caller took it off the queue
@@ -139,15 +153,29 @@ TZ_INLINE void tz_ready(tz_m *m, tz_g *g)
     tz_runnext_put(m->p, tz_work_of_g(g));
 }
 
+/* tz_ready and tz_leave, as the last act of a function that returns true (or nothing). */
+bool tz_ready_leave_slow(tz_m *m, tz_g *g);
+TZ_INLINE bool tz_ready_leave(tz_m *m, tz_g *g)
+{
+    tz_p *p = m->p;
+    if (TZ_UNLIKELY(tz_load_relaxed(&p->runnext) || m->g->leave))
+        return tz_ready_leave_slow(m, g);
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
+    tz_store_release(&p->runnext, tz_work_of_g(g)); /* as tz_runnext_put */
+    tz_store_release(&m->seq, m->seq + 1);
+    return true;
+}
+
 /* entry.c: makes the final form of a parked G end in fn(m) in place of a return: bad news (a closed channel). */
 TZ_INLINE void tz_resume_with(tz_g *g, void (*fn)(tz_m *m))
 {
     g->resume_fn = fn;
+    g->special = 1;
     g->resume = (void *)tz_arch_resume_call;
 }
 
-/* timers.c */
-tz_g *tz_park_until(tz_m *m, int64_t when);
+/* timers.c: as tz_park, until the time comes. */
+bool tz_park_until(tz_m *m, int64_t when);
 
 /* start.c: starts everything and runs fn(arg) as the main goroutine, first on the calling thread. Returns only a
  * negative errno. */

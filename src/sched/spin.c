@@ -29,9 +29,8 @@ void tz_spin_lock_slow(tz_spin *l)
     }
 }
 
-void tz_spin_unlock_slow(void *lock)
+void tz_spin_unlock_slow(tz_spin *l)
 {
-    tz_spin *l = lock;
     tz_store_relaxed(&l->waiters, 0);
     tz_store_release(&l->word, 0);
     tz_os_futex_wake(&l->word, 1); /* an address, not an access: the object may be gone */

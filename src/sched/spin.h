@@ -31,7 +31,7 @@ typedef struct tz_spin {
 _Static_assert(offsetof(tz_spin, waiters) == 4, "the after-switch unlock reads it there");
 
 void tz_spin_lock_slow(tz_spin *l);
-void tz_spin_unlock_slow(void *lock);
+void tz_spin_unlock_slow(tz_spin *l);
 
 /* acquire */
 TZ_INLINE void tz_spin_lock(tz_spin *l, bool alone)
@@ -39,6 +39,19 @@ TZ_INLINE void tz_spin_lock(tz_spin *l, bool alone)
     uint32_t free = 0;
     if (!alone && TZ_UNLIKELY(!tz_cas_acquire(&l->word, &free, 1)))
         tz_spin_lock_slow(l);
+}
+
+/* For paths without a call: takes the lock where nobody holds it or waits for it. To be released by
+ * tz_spin_unlock_quick, which does not look for waiters again: one that came meanwhile has its time-out. */
+TZ_INLINE bool tz_spin_lock_quick(tz_spin *l, bool alone)
+{
+    uint32_t free = 0;
+    return alone || TZ_LIKELY(tz_load_relaxed(&l->waiters) == 0 && tz_cas_acquire(&l->word, &free, 1));
+}
+TZ_INLINE void tz_spin_unlock_quick(tz_spin *l, bool alone)
+{
+    if (!alone)
+        tz_store_release(&l->word, 0);
 }
 
 /* release */

@@ -80,6 +80,7 @@ int tz_sched_run(void (*fn)(void *), void *arg)
     tz_store_relaxed(&p->status, TZ_P_RUNNING);
     tz_acquirep(m, p);
     g->sp = g->stack.hi;
+    g->special = 1;
     g->resume = (void *)tz_arch_entry;
     g->fn = fn;
     g->arg = arg;

@@ -165,7 +165,7 @@ static bool look_at_p(watch *w, tz_p *p, bool idle)
         p->look_queued = false;
         return false;
     }
-    uint32_t tick = tz_load_relaxed(&p->schedtick);
+    uint32_t tick = tz_load_relaxed(&p->schedtick) + tz_load_relaxed(&p->runq_head);
     uint32_t switches = tz_load_relaxed(&p->switches);
     if (tick != p->look_tick || p->look_since == 0) {
         p->look_tick = tick;

@@ -39,7 +39,7 @@ static void unlock_timers(tz_m *m, void *arg)
     tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS);
 }
 
-tz_g *tz_park_until(tz_m *m, int64_t when)
+bool tz_park_until(tz_m *m, int64_t when)
 {
     tz_g *g = m->g;
     tz_p *p = m->p;
@@ -53,7 +53,7 @@ tz_g *tz_park_until(tz_m *m, int64_t when)
     tz_store_relaxed(&g->wait_reason, TZ_WAIT_SLEEP);
     m->after_fn = unlock_timers;
     m->after_arg = p;
-    return tz_next(m);
+    return tz_switch_final(m, tz_next(m));
 }
 
 void tz_timers_run(tz_m *m, tz_p *p, int64_t now)

@@ -64,7 +64,7 @@ static void not_started(tz_start *s)
 void tz_traceback(bool all)
 {
     tz_m *m = tz_self_m;
-    tz_g *self = m && m->g != m->g0 ? m->g : NULL;
+    tz_g *self = m->g != m->g0 ? m->g : NULL;
     if (self)
         header(self);
     if (all) {
