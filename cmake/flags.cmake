@@ -21,7 +21,7 @@ target_link_libraries(tuza_private INTERFACE tuza_warnings Threads::Threads)
 # Inside the shared library our own symbols are ours.
 add_library(tuza_runtime_flags INTERFACE)
 target_compile_options(tuza_runtime_flags INTERFACE
-    $<$<COMPILE_LANGUAGE:C>:-fasynchronous-unwind-tables;-fno-semantic-interposition;-fno-plt>
+    $<$<COMPILE_LANGUAGE:C>:-fasynchronous-unwind-tables;-fno-semantic-interposition>
     $<$<AND:$<COMPILE_LANGUAGE:C>,$<CONFIG:Release,RelWithDebInfo>>:-foptimize-sibling-calls>)
 if(tuza_cpu STREQUAL "amd64")
     # Goroutines have no shadow stack: landing pads, but no SHSTK note, so that loaders leave it off.

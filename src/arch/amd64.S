@@ -131,6 +131,10 @@ FUNC tz_arch_final
         movq    %rsp, TZ_G_SP(%rdx)
         movl    $0, TZ_G_SPECIAL(%rdx)
 
+/* Between two stacks: neither the one left (a goroutine that ended is beyond its frames) nor the next (one
+ * that begins has none) can be told from here, so unwinders end in this stretch. */
+        .cfi_remember_state
+        .cfi_undefined %rip
 .Lswitch_to:
 #if TZ_INSTRUMENTED
         movq    %rax, %r12
@@ -163,6 +167,7 @@ FUNC tz_arch_final
 .Lresume:
         cmpq    $0, TZ_G_SPECIAL(%rax)
         jne     .Lspecial
+        .cfi_restore_state
 #if TZ_INSTRUMENTED
         jmp     .Lleave
 #else
@@ -175,9 +180,12 @@ FUNC tz_arch_final
         .cfi_restore_state
 
 .Lspecial:
+        .cfi_remember_state
+        .cfi_undefined %rip
         cmpl    $0, TZ_G_SPECIAL(%rax)
         je      .Lleave
         jmpq    *TZ_G_RESUME(%rax)
+        .cfi_restore_state
 
 .Lleave:
         movq    %rax, %r12
@@ -191,6 +199,7 @@ FUNC tz_arch_final
         jmp     .Lleft
 
 #if !TZ_INSTRUMENTED
+        .cfi_undefined %rip
 .Lafter:
         movq    $0, TZ_M_AFTER_FN(%rbx)
         movq    TZ_M_AFTER_ARG(%rbx), %rsi

@@ -236,10 +236,10 @@ void tuza_gosched(void)
     }
     /* The usual case with GOMAXPROCS=1, where nobody can steal: the ring turns by one. */
     tz_p *p = m->p;
-    uint32_t head = p->runq_head, tail = p->runq_tail, tick = p->switches;
-    tz_work *w = p->runq[head % TZ_RUNQ_SIZE];
-    if (TZ_LIKELY(p->alone && !p->runnext && head != tail && tick != p->fair_at && !tz_work_is_start(w))) {
-        p->runq[tail % TZ_RUNQ_SIZE] = tz_work_of_g(m->g);
+    uint32_t head = tz_load_relaxed(&p->runq_head), tail = p->runq_tail, tick = p->switches;
+    tz_work *w = tz_load_relaxed(&p->runq[head % TZ_RUNQ_SIZE]);
+    if (TZ_LIKELY(p->alone && !tz_load_relaxed(&p->runnext) && head != tail && tick != p->fair_at && !tz_work_is_start(w))) {
+        tz_store_relaxed(&p->runq[tail % TZ_RUNQ_SIZE], tz_work_of_g(m->g));
         tz_store_relaxed(&p->runq_head, head + 1);
         tz_store_relaxed(&p->runq_tail, tail + 1);
         tz_store_relaxed(&p->switches, tick + 1);

@@ -9,6 +9,7 @@
 
 enum { GS = 1024 };
 static tz_g *gs; /* GS of them; goid is the index */
+#define W(i) tz_work_of_g(&gs[i])
 static tz_p pa, pb;
 
 static void clear_p(tz_p *p)
@@ -42,11 +43,11 @@ TEST(ring_is_fifo)
                 pa.runq_head = pa.runq_tail = starts[s];
                 CHECK(tz_runq_empty(&pa));
                 for (uint32_t i = 0; i < n; i++) {
-                    tz_runq_put(&pa, &gs[i]);
+                    tz_runq_put(&pa, W(i));
                     CHECK(!tz_runq_empty(&pa));
                 }
                 for (uint32_t i = 0; i < n; i++)
-                    CHECK(tz_runq_get(&pa) == &gs[i]);
+                    CHECK(tz_runq_get(&pa) == W(i));
                 CHECK(tz_runq_get(&pa) == NULL);
                 CHECK(tz_runq_empty(&pa));
             }
@@ -55,22 +56,45 @@ TEST(ring_is_fifo)
     CHECK_EQ(tz_sched.runq_size, 0);
 }
 
-/* SC-01: the 257th put moves the older half and the new one, 129 in their order, to the global queue's tail. */
+/* SC-01: the 257th put moves the older half and the new one, 129 in their order, to the global queue. */
 TEST(ring_overflow)
 {
     setup();
     for (int i = 0; i < 257; i++)
-        tz_runq_put(&pa, &gs[i]);
+        tz_runq_put(&pa, W(i));
     CHECK_EQ(tz_sched.runq_size, 129);
-    const tz_g *g = tz_sched.runq_head;
-    for (int i = 0; i < 128; i++, g = g->schedlink)
-        CHECK_EQ(g->goid, i);
-    CHECK_EQ(g->goid, 256);
-    CHECK(g->schedlink == NULL);
-    CHECK(tz_sched.runq_tail == g);
     for (int i = 128; i < 256; i++)
-        CHECK(tz_runq_get(&pa) == &gs[i]);
+        CHECK(tz_runq_get(&pa) == W(i));
     CHECK(tz_runq_get(&pa) == NULL);
+    for (int i = 0; i < 128; i++)
+        CHECK(tz_globq_get_fair() == W(i));
+    CHECK(tz_globq_get_fair() == W(256));
+    CHECK(tz_globq_get_fair() == NULL);
+}
+
+/* SC-01: of what overflowed the last batch is served first, ahead of what waits in turn; the fair look takes the
+ * latter, and then the former, so neither starves. */
+TEST(overflow_is_served_newest_first)
+{
+    setup();
+    tz_sched.nprocs = 1024;
+    tz_globq_put(W(900));
+    tz_globq_put(W(901));
+    for (int i = 0; i < 257 + 129; i++)
+        tz_runq_put(&pa, W(i));
+    CHECK_EQ(tz_sched.runq_size, 2 + 129 + 129);
+    CHECK(tz_globq_get(&pb) == W(128));
+    CHECK(tz_globq_get_fair() == W(900));
+    CHECK(tz_globq_get(&pb) == W(129));
+    CHECK(tz_globq_get_fair() == W(901));
+    for (int i = 130; i < 256; i++)
+        CHECK(tz_globq_get_fair() == W(i));
+    CHECK(tz_globq_get_fair() == W(385));
+    for (int i = 0; i < 128; i++)
+        CHECK(tz_globq_get_fair() == W(i));
+    CHECK(tz_globq_get_fair() == W(256));
+    CHECK_EQ(tz_sched.runq_size, 0);
+    CHECK(tz_globq_get(&pb) == NULL);
 }
 
 /* SC-01, GR-03: a runnext displaces the one before it to the ring's tail. */
@@ -81,13 +105,13 @@ TEST(runnext_displaces)
         pa.alone = alone;
         CHECK(tz_runnext_get(&pa) == NULL);
         for (int i = 0; i < 5; i++)
-            tz_runnext_put(&pa, &gs[i]);
+            tz_runnext_put(&pa, W(i));
         CHECK(!tz_runq_empty(&pa));
-        CHECK(tz_runnext_get(&pa) == &gs[4]);
+        CHECK(tz_runnext_get(&pa) == W(4));
         CHECK(tz_runnext_get(&pa) == NULL);
         CHECK(!tz_runq_empty(&pa));
         for (int i = 0; i < 4; i++)
-            CHECK(tz_runq_get(&pa) == &gs[i]);
+            CHECK(tz_runq_get(&pa) == W(i));
         CHECK(tz_runq_empty(&pa));
     }
 }
@@ -100,19 +124,19 @@ TEST(steal_half)
         pa.runq_head = pa.runq_tail = UINT32_MAX - 50;
         pb.runq_head = pb.runq_tail = 7 * n;
         for (uint32_t i = 0; i < n; i++)
-            tz_runq_put(&pa, &gs[i]);
+            tz_runq_put(&pa, W(i));
         uint32_t want = n - n / 2;
-        const tz_g *g = tz_runq_steal(&pb, &pa, false);
+        tz_work *g = tz_runq_steal(&pb, &pa, false);
         if (n == 0) {
             CHECK(g == NULL);
             continue;
         }
-        CHECK(g == &gs[want - 1]);
+        CHECK(g == W(want - 1));
         for (uint32_t i = 0; i < want - 1; i++)
-            CHECK(tz_runq_get(&pb) == &gs[i]);
+            CHECK(tz_runq_get(&pb) == W(i));
         CHECK(tz_runq_get(&pb) == NULL);
         for (uint32_t i = want; i < n; i++)
-            CHECK(tz_runq_get(&pa) == &gs[i]);
+            CHECK(tz_runq_get(&pa) == W(i));
         CHECK(tz_runq_get(&pa) == NULL);
     }
 }
@@ -121,49 +145,38 @@ TEST(steal_half)
 TEST(steal_runnext_last)
 {
     setup();
-    tz_runnext_put(&pa, &gs[0]);
+    tz_runnext_put(&pa, W(0));
     CHECK(tz_runq_steal(&pb, &pa, false) == NULL);
-    tz_runq_put(&pa, &gs[1]);
-    CHECK(tz_runq_steal(&pb, &pa, true) == &gs[1]);
-    CHECK(tz_runq_steal(&pb, &pa, true) == &gs[0]);
+    tz_runq_put(&pa, W(1));
+    CHECK(tz_runq_steal(&pb, &pa, true) == W(1));
+    CHECK(tz_runq_steal(&pb, &pa, true) == W(0));
     CHECK(tz_runq_steal(&pb, &pa, true) == NULL);
     CHECK(tz_runq_empty(&pa));
     CHECK(tz_runq_empty(&pb));
 }
 
-static void check_batch(uint32_t size, uint32_t nprocs, uint32_t max, uint32_t want)
-{
-    setup();
-    tz_sched.nprocs = nprocs;
-    for (uint32_t i = 0; i < size; i++)
-        tz_globq_put(&gs[i]);
-    const tz_g *g = tz_globq_get(&pa, max);
-    if (size == 0) {
-        CHECK(g == NULL);
-        return;
-    }
-    CHECK(g == &gs[0]);
-    for (uint32_t i = 1; i < want; i++)
-        CHECK(tz_runq_get(&pa) == &gs[i]);
-    CHECK(tz_runq_get(&pa) == NULL);
-    CHECK_EQ(tz_sched.runq_size, size - want);
-    const tz_g *left = tz_sched.runq_head;
-    for (uint32_t i = want; i < size; i++, left = left->schedlink)
-        CHECK(left == &gs[i]);
-    CHECK(left == NULL);
-    CHECK((tz_sched.runq_tail == NULL) == (size == want));
-}
-
-/* SC-06: a batch from the global queue is min(128, size, size / nP + 1), and no more than was asked for. */
+/* SC-06: a batch from the global queue is min(128, size, size / nP + 1). */
 TEST(global_batch)
 {
-    for (uint32_t size = 0; size <= 1000; size += size < 20 ? 1 : 61) {
+    for (uint32_t size = 1; size <= 1000; size += size < 20 ? 1 : 61) {
         for (uint32_t nprocs = 1; nprocs <= 1024; nprocs *= 2) {
             uint32_t want = size / nprocs + 1;
             want = want < size ? want : size;
             want = want < 128 ? want : 128;
-            check_batch(size, nprocs, 0, want);
-            check_batch(size, nprocs, 1, size ? 1 : 0);
+            setup();
+            tz_sched.nprocs = nprocs;
+            CHECK(tz_globq_get(&pa) == NULL);
+            for (uint32_t i = 0; i < size; i++)
+                tz_globq_put(W(i));
+            CHECK(tz_globq_get(&pa) == W(0));
+            for (uint32_t i = 1; i < want; i++)
+                CHECK(tz_runq_get(&pa) == W(i));
+            CHECK(tz_runq_get(&pa) == NULL);
+            CHECK_EQ(tz_sched.runq_size, size - want);
+            for (uint32_t i = want; i < size; i++)
+                CHECK(tz_globq_get_fair() == W(i));
+            CHECK(tz_globq_get_fair() == NULL);
+            CHECK_EQ(tz_sched.runq_size, 0);
         }
     }
 }
@@ -171,22 +184,22 @@ TEST(global_batch)
 /* SC-06: what does not fit into the ring stays on the global queue, none is lost. */
 TEST(global_batch_into_full_ring)
 {
-    for (uint32_t have = 0; have <= TZ_RUNQ_SIZE; have += 32) {
+    for (uint32_t used = 0; used <= TZ_RUNQ_SIZE; used += 32) {
         setup();
         tz_sched.nprocs = 1;
-        for (uint32_t i = 0; i < have; i++)
-            tz_runq_put(&pa, &gs[500 + i]);
+        for (uint32_t i = 0; i < used; i++)
+            tz_runq_put(&pa, W(500 + i));
         for (uint32_t i = 0; i < 300; i++)
-            tz_globq_put(&gs[i]);
-        CHECK(tz_globq_get(&pa, 0) == &gs[0]);
-        uint32_t moved = pa.runq_tail - pa.runq_head - have;
-        CHECK(moved <= TZ_RUNQ_SIZE - have);
+            tz_globq_put(W(i));
+        CHECK(tz_globq_get(&pa) == W(0));
+        uint32_t moved = pa.runq_tail - pa.runq_head - used;
+        CHECK(moved <= TZ_RUNQ_SIZE - used);
         CHECK_EQ(tz_sched.runq_size + moved + 1, 300);
-        for (uint32_t i = 0; i < have; i++)
-            CHECK(tz_runq_get(&pa) == &gs[500 + i]);
+        for (uint32_t i = 0; i < used; i++)
+            CHECK(tz_runq_get(&pa) == W(500 + i));
         for (uint32_t i = 0; i < moved; i++)
-            CHECK(tz_runq_get(&pa) == &gs[1 + i]);
-        CHECK(tz_sched.runq_head == &gs[1 + moved]);
+            CHECK(tz_runq_get(&pa) == W(1 + i));
+        CHECK(tz_globq_get_fair() == W(1 + moved));
     }
 }
 
@@ -194,19 +207,48 @@ TEST(global_batch_into_full_ring)
 TEST(global_head)
 {
     setup();
-    tz_globq_put(&gs[3]);
+    tz_globq_put(W(3));
     for (int i = 0; i < 3; i++)
-        gs[i].schedlink = &gs[i + 1];
-    tz_globq_put_head(&gs[0], &gs[2], 3);
+        *tz_work_link(W(i)) = W(i + 1);
+    tz_globq_put_head(W(0), W(2), 3);
     CHECK_EQ(tz_sched.runq_size, 4);
     for (int i = 0; i < 4; i++)
-        CHECK(tz_globq_get(&pa, 1) == &gs[i]);
-    CHECK(tz_globq_get(&pa, 1) == NULL);
-    CHECK(tz_sched.runq_tail == NULL);
-    tz_globq_put_head(&gs[0], &gs[0], 1);
-    tz_globq_put(&gs[1]);
-    CHECK(tz_globq_get(&pa, 1) == &gs[0]);
-    CHECK(tz_globq_get(&pa, 1) == &gs[1]);
+        CHECK(tz_globq_get_fair() == W(i));
+    CHECK(tz_globq_get_fair() == NULL);
+    tz_globq_put_head(W(0), W(0), 1);
+    tz_globq_put(W(1));
+    CHECK(tz_globq_get_fair() == W(0));
+    CHECK(tz_globq_get_fair() == W(1));
+}
+
+/* SC-01: goroutines not begun yet (tz_start) and begun ones share the queues. */
+TEST(starts_and_gs_mix)
+{
+    setup();
+    static tz_start starts[300];
+    tz_sched.nprocs = 1;
+    for (int i = 0; i < 300; i++) {
+        tz_work *w = i % 2 ? tz_work_of_start(&starts[i]) : W(i);
+        CHECK_EQ(tz_work_is_start(w), i % 2);
+        tz_runq_put(&pa, w);
+    }
+    int had_starts = 0, had_gs = 0;
+    for (;;) {
+        tz_work *w = tz_runq_get(&pa);
+        if (!w)
+            w = tz_globq_get(&pa);
+        if (!w)
+            break;
+        if (tz_work_is_start(w)) {
+            CHECK(tz_work_start(w) >= starts && tz_work_start(w) < starts + 300);
+            had_starts++;
+        } else {
+            CHECK(tz_work_g(w) >= gs && tz_work_g(w) < gs + 300);
+            had_gs++;
+        }
+    }
+    CHECK_EQ(had_starts, 150);
+    CHECK_EQ(had_gs, 150);
 }
 
 /* Two threads meet; the yield is for machines with one processor. */
@@ -240,12 +282,12 @@ TEST(never_falsely_empty)
     CHECK_EQ(pthread_create(&t, NULL, look_empty, NULL), 0);
     for (uint32_t i = 1; i <= EMPTY_ROUNDS; i++) {
         meet(3 * i - 2);
-        tz_runnext_put(&pa, &gs[0]);
+        tz_runnext_put(&pa, W(0));
         meet(3 * i - 1);
-        tz_runnext_put(&pa, &gs[1]);
+        tz_runnext_put(&pa, W(1));
         meet(3 * i);
-        CHECK(tz_runnext_get(&pa) == &gs[1]);
-        CHECK(tz_runq_get(&pa) == &gs[0]);
+        CHECK(tz_runnext_get(&pa) == W(1));
+        CHECK(tz_runq_get(&pa) == W(0));
     }
     pthread_join(t, NULL);
 }
@@ -256,9 +298,9 @@ static uint32_t stolen[THIEVES];
 static uint32_t had[GS]; /* how often each G was had by somebody in this round trip */
 static tz_p thief_p[THIEVES];
 
-static void have(tz_g *g)
+static void have(tz_work *w)
 {
-    CHECK_EQ(__atomic_exchange_n(&had[g->goid], 1, __ATOMIC_RELAXED), 0);
+    CHECK_EQ(__atomic_exchange_n(&had[tz_work_g(w)->goid], 1, __ATOMIC_RELAXED), 0);
 }
 
 static void *thief(void *arg)
@@ -266,7 +308,7 @@ static void *thief(void *arg)
     uint32_t me = (uint32_t)(uintptr_t)arg;
     tz_p *p = &thief_p[me];
     while (!__atomic_load_n(&owners_done, __ATOMIC_ACQUIRE)) {
-        tz_g *g = tz_runq_steal(p, &pa, me == 0);
+        tz_work *g = tz_runq_steal(p, &pa, me == 0);
         while (g) {
             have(g);
             stolen[me]++;
@@ -292,16 +334,16 @@ TEST(steal_race)
             __atomic_store_n(&had[i], 0, __ATOMIC_RELAXED);
         for (int i = 0; i < BURST; i++) {
             if (i % 3 == 0)
-                tz_runnext_put(&pa, &gs[i]);
+                tz_runnext_put(&pa, W(i));
             else
-                tz_runq_put(&pa, &gs[i]);
-            tz_g *g = i % 5 == 0 ? tz_runnext_get(&pa) : i % 7 == 0 ? tz_runq_get(&pa) : NULL;
+                tz_runq_put(&pa, W(i));
+            tz_work *g = i % 5 == 0 ? tz_runnext_get(&pa) : i % 7 == 0 ? tz_runq_get(&pa) : NULL;
             if (g)
                 have(g);
         }
         if (round % 8 == 0)
             sched_yield();
-        tz_g *g;
+        tz_work *g;
         while ((g = tz_runnext_get(&pa)) != NULL || (g = tz_runq_get(&pa)) != NULL)
             have(g);
         /* What a thief has taken but not yet counted it will have soon. */

@@ -11,8 +11,7 @@ view. One that runs is looked at on its thread. A parked one has its saved
 registers on its stack, at g->sp, just as tz_arch_resume_call finds them: so
 the stack pointer and the program counter are set to those for the time of the
 command, the assembly's unwind table does the rest, and there is no register
-layout in this file. That writes to registers, so it needs a live process; a
-listing does with a core file.
+layout in this file. That writes to registers: it takes a live process.
 
 What is read are the runtime's own structures, by its debug information.
 """
@@ -53,6 +52,29 @@ def all_g():
         arena = arena["next"]
 
 
+def not_begun():
+    """What tuza_go has written down and no thread has got round to: tz_start records, on the run queues."""
+    start_type = gdb.lookup_type("struct tz_start").pointer()
+    g_type = gdb.lookup_type("struct tz_g").pointer()
+
+    def start(work):
+        return gdb.Value(work & ~1).cast(start_type) if work & 1 else None
+
+    work = []
+    for i in range(int(value("tz_sched.nallp"))):
+        p = value(f"tz_sched.allp[{i}]")
+        work.append(int(p["runnext"]))
+        size = p["runq"].type.range()[1] + 1
+        head, tail = int(p["runq_head"]), int(p["runq_tail"])
+        work += [int(p["runq"][k % size]) for k in range(head, head + ((tail - head) & 0xFFFFFFFF))]
+    for queue in ("runq", "overflow"):
+        at = int(value(f"tz_sched.{queue}.head"))
+        while at:
+            work.append(at)
+            at = int(start(at)["link"] if at & 1 else gdb.Value(at).cast(g_type)["schedlink"])
+    return [start(w) for w in work if w & 1]
+
+
 def status_of(g):
     status = int(g["status"])
     if status == int(value("TZ_G_RUNNABLE")):
@@ -78,6 +100,11 @@ def thread_of(g):
     return None
 
 
+def at_entry(g):
+    """Whether g has its stack, but has not run yet."""
+    return int(g["special"]) != 0 and int(g["resume"]) == int(value("(unsigned long)&tz_arch_entry"))
+
+
 class View:
     """Within a `with`, frame 0 is g's. The selected thread and frame are as before afterwards."""
 
@@ -99,8 +126,8 @@ class View:
         if int(self.g["status"]) == int(value("TZ_G_RUNNING")):
             raise gdb.GdbError("the goroutine runs, but on no thread that gdb knows")
         # Not begun: no registers are saved, and it stands at its entry.
-        entry = int(value("(unsigned long)&tz_arch_entry"))
-        at = entry if int(self.g["resume"]) == entry else int(value("(unsigned long)&tz_arch_resume_call"))
+        stop = "tz_arch_entry" if at_entry(self.g) else "tz_arch_resume_call"
+        at = int(value(f"(unsigned long)&{stop}"))
         gdb.newest_frame().select()
         self.saved = int(value("(unsigned long)$sp")), int(value("(unsigned long)$pc"))
         self.set(int(self.g["sp"]), at)
@@ -135,15 +162,17 @@ def describe(pc):
     return name, f"{name} at {line.symtab.filename}:{line.line}" if line.symtab else name
 
 
-def internal(name):
-    return name.startswith(("tz_", "tuza_"))
+def internal(name, source):
+    """Whether a frame is the runtime's own: by its name, or its file's place beside sched/start.c."""
+    home = gdb.lookup_global_symbol("tz_sched").symtab.fullname()
+    home = home[:home.rindex("/sched/") + 1]
+    return name.startswith(("tz_", "tuza_")) or (source is not None and source.fullname().startswith(home))
 
 
 def where(g):
     """The innermost place in the program's own code."""
-    if int(g["resume"]) == int(value("(unsigned long)&tz_arch_entry")):
+    if at_entry(g):
         return describe(int(g["fn"]))[1] + " (not begun)"
-    # The quick way: where the final form returns to. No thread is needed, so cores do.
     text = "?"
     try:
         with View(g):
@@ -151,8 +180,7 @@ def where(g):
             while frame is not None:
                 pc = frame.pc()
                 name, text = describe(pc if frame.level() == 0 else pc - 1)
-                source = frame.find_sal().symtab
-                if not internal(name) and not (source and "/src/sched/" in source.filename):
+                if not internal(name, frame.find_sal().symtab):
                     break
                 frame = frame.older()
     except gdb.error as problem:
@@ -170,6 +198,8 @@ class InfoGoroutines(gdb.Command):
         rows = []
         for g in all_g():
             rows.append((int(g["goid"]), status_of(g), g["name"].string(), where(g), thread_of(g)))
+        for s in not_begun():
+            rows.append((int(s["goid"]), "runnable", "", describe(int(s["fn"]))[1] + " (not begun)", None))
         current = gdb.selected_thread()
         for goid, status, name, at, thread in sorted(rows, key=lambda row: row[0]):
             mark = "*" if thread is not None and current is not None and thread.num == current.num else " "

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a process ends: main returns, main calls Goexit, everything sleeps;
+ * and calls from where there is no goroutine (run.sh reads the //! lines).
+ */
+#include <pthread.h>
+
+#include "crash/crash.h"
+
+static void block(void *arg)
+{
+    tuza_chan_recv(arg, NULL);
+}
+
+static void loop(void *arg)
+{
+    (void)arg;
+    for (;;)
+        tuza_gosched();
+}
+
+static void spin(void *arg)
+{
+    (void)arg;
+    for (volatile int i = 0;; i++)
+        ;
+}
+
+static void sleep_in_kernel(void *arg)
+{
+    (void)arg;
+    for (;;)
+        pause();
+}
+
+static void at_exit(void)
+{
+    puts("atexit");
+}
+
+/* GR-09: main's return is the process's end, with its result, whatever the others do; atexit handlers run and stdio is
+ * flushed. */
+//! main_returns exit 7
+//1 not flushed
+//1 atexit
+static int main_returns(void)
+{
+    atexit(at_exit);
+    printf("not flushed\n");
+    crash_go(block, NULL);
+    crash_go(loop, NULL);
+    crash_go(spin, NULL);
+    crash_go(sleep_in_kernel, NULL);
+    tuza_sleep(20 * TUZA_MILLISECOND);
+    return 7;
+}
+
+/* GR-09: at once, and 0 where main says so. */
+//! main_returns_at_once exit 0
+static int main_returns_at_once(void)
+{
+    for (int i = 0; i < 1000; i++)
+        crash_go(block, NULL);
+    return 0;
+}
+
+static void call_exit(void *arg)
+{
+    (void)arg;
+    printf("from a goroutine\n");
+    exit(5);
+}
+
+/* GR-09: exit() from any goroutine. */
+//! exit_from_goroutine exit 5
+//1 from a goroutine
+//1 atexit
+static int exit_from_goroutine(void)
+{
+    atexit(at_exit);
+    crash_go(call_exit, NULL);
+    tuza_chan_recv(NULL, NULL);
+    return 1;
+}
+
+/* GR-01 */
+//! go_nil
+//> fatal error: go of nil func value
+//>
+//> goroutine 1 [running]:
+static int go_nil(void)
+{
+    crash_go(NULL, NULL);
+    return 0;
+}
+
+static void go_nil_in(void *arg)
+{
+    crash_go(NULL, arg);
+}
+
+/* GR-01: a fatal error of the starter, not of the started. */
+//! go_nil_in_goroutine
+//> fatal error: go of nil func value
+//>
+//> goroutine @N@ [running]:
+static int go_nil_in_goroutine(void)
+{
+    crash_go(go_nil_in, NULL);
+    tuza_chan_recv(NULL, NULL);
+    return 0;
+}
+
+/* GR-11: Goexit in main alone. */
+//! goexit_alone
+//> fatal error: no goroutines (main called runtime.Goexit) - deadlock!
+static int goexit_alone(void)
+{
+    tuza_goexit();
+}
+
+static char still[] = "still";
+static void print_some(void *arg)
+{
+    for (int i = 0; i < 3; i++) {
+        tuza_sleep(2 * TUZA_MILLISECOND);
+        printf("%s %d\n", (const char *)arg, i);
+        fflush(stdout);
+    }
+}
+
+/* GR-11: Goexit in main: the others go on; when the last has ended, there are no goroutines. */
+//! goexit_main
+//> fatal error: no goroutines (main called runtime.Goexit) - deadlock!
+//1 still 0
+//1 still 1
+//1 still 2
+static int goexit_main(void)
+{
+    crash_go(print_some, still);
+    tuza_goexit();
+}
+
+/* GR-12: the others are blocked, not gone: another text. */
+//! goexit_blocked
+//> fatal error: all goroutines are asleep - deadlock!
+//1 still 0
+//1 still 1
+//1 still 2
+static int goexit_blocked(void)
+{
+    crash_go(block, tuza_chan_make(0, 0));
+    crash_go(print_some, still);
+    tuza_goexit();
+}
+
+/* CH-04, GR-12: main waits and nobody is left: each way of waiting for ever. */
+//! deadlock_receive
+//> fatal error: all goroutines are asleep - deadlock!
+static int deadlock_receive(void)
+{
+    tuza_chan_recv(tuza_chan_make(0, 0), NULL);
+    return 0;
+}
+
+//! deadlock_send
+//> fatal error: all goroutines are asleep - deadlock!
+static int deadlock_send(void)
+{
+    tuza_chan_send(tuza_chan_make(0, 0), NULL);
+    return 0;
+}
+
+//! deadlock_nil
+//> fatal error: all goroutines are asleep - deadlock!
+//>
+//> goroutine 1 [chan receive (nil chan)]:
+static int deadlock_nil(void)
+{
+    tuza_chan_recv(NULL, NULL);
+    return 0;
+}
+
+//! deadlock_nil_send
+//> fatal error: all goroutines are asleep - deadlock!
+//>
+//> goroutine 1 [chan send (nil chan)]:
+static int deadlock_nil_send(void)
+{
+    tuza_chan_send(NULL, NULL);
+    return 0;
+}
+
+static void stuck_a_while(void *arg)
+{
+    usleep(30000);
+    tuza_chan_recv(arg, NULL);
+}
+
+/* GR-12: after blocking calls on many threads, sleeps and ended goroutines, a deadlock is still seen. */
+//! deadlock_after_work
+//> fatal error: all goroutines are asleep - deadlock!
+//1 still 0
+//1 still 1
+//1 still 2
+static int deadlock_after_work(void)
+{
+    tuza_chan *c = tuza_chan_make(0, 0);
+    for (int i = 0; i < 20; i++)
+        crash_go(stuck_a_while, c);
+    print_some(still);
+    tuza_chan_recv(c, NULL);
+    return 0;
+}
+
+static void *foreign(void *arg)
+{
+    tuza_chan_send(arg, NULL);
+    return NULL;
+}
+
+/* GR-21: a call that needs a goroutine, from a thread that has none. */
+//! foreign_thread
+//> fatal error: tuza: call from a thread that runs no goroutine
+static int foreign_thread(void)
+{
+    pthread_t t;
+    if (pthread_create(&t, NULL, foreign, tuza_chan_make(0, 1)))
+        return 90;
+    pthread_join(t, NULL);
+    return 0;
+}
+
+#define CASE(name) {#name, name}
+static const crash_case cases[] = {
+    CASE(main_returns),
+    CASE(main_returns_at_once),
+    CASE(exit_from_goroutine),
+    CASE(go_nil),
+    CASE(go_nil_in_goroutine),
+    CASE(goexit_alone),
+    CASE(goexit_main),
+    CASE(goexit_blocked),
+    CASE(deadlock_receive),
+    CASE(deadlock_send),
+    CASE(deadlock_nil),
+    CASE(deadlock_nil_send),
+    CASE(deadlock_after_work),
+    CASE(foreign_thread),
+    {NULL, NULL},
+};
+CRASH_MAIN(cases)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Calls before the runtime runs, without tuza_run's goroutine (run.sh reads the //! lines). */
+#include "crash/crash.h"
+
+/* GR-21: a blocking call before tuza_run: the text, though nothing is there yet. */
+//! send_before_run
+//> fatal error: tuza: call from a thread that runs no goroutine
+static int send_before_run(void)
+{
+    tuza_chan_send(tuza_chan_make(0, 1), NULL);
+    return 0;
+}
+
+/* CH-12: also before tuza_run. */
+//! close_nil_before_run
+//> panic: close of nil channel
+static int close_nil_before_run(void)
+{
+    tuza_chan_close(NULL);
+    return 0;
+}
+
+/* CH-01: also before tuza_run. */
+//! make_before_run
+//> panic: makechan: size out of range
+static int make_before_run(void)
+{
+    tuza_chan_make(65536, 1);
+    return 0;
+}
+
+/* GR-07: what may be asked before tuza_run. */
+//! ask_before_run exit 0
+static int ask_before_run(void)
+{
+    tuza_chan *c = tuza_chan_make(8, 3);
+    if (tuza_chan_cap(c) != 3 || tuza_chan_len(c) != 0 || tuza_num_goroutine() != 0 || tuza_goid() != 0 ||
+        tuza_stack_used() != 0 || tuza_num_cpu() < 1 || tuza_gomaxprocs(0) < 1 || tuza_now() <= 0 ||
+        tuza_version() != TUZA_VERSION || tuza_errno_location() == NULL)
+        return 1;
+    tuza_chan_unref(tuza_chan_ref(c));
+    tuza_chan_unref(c);
+    return tuza_run(NULL, 0, NULL) == -EINVAL ? 0 : 2;
+}
+
+#define CASE(name) {#name, name}
+static const crash_case cases[] = {
+    CASE(send_before_run),
+    CASE(close_nil_before_run),
+    CASE(make_before_run),
+    CASE(ask_before_run),
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    return crash_find(cases, argc, argv);
+}
