@@ -33,6 +33,7 @@ struct tuza_chan {
     size_t recv_at, send_at; /* under the lock: places in the buffer */
     char *buf;             /* const; the elements under the lock */
     uint32_t refs;         /* atomic */
+    uint32_t pad;          /* const: what lies before this in malloc's block */
 };
 
 TZ_INLINE void tz_waitq_put(tz_waitq *q, tz_sudog *s)

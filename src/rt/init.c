@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/fatal.h"
-#include "os/os.h"
 #include "sched/sched.h"
 #include "tuza.h"
 
@@ -33,21 +31,11 @@ static void main_goroutine(void *arg)
     exit(c->fn(c->argc, c->argv));
 }
 
-static void hang(void)
-{
-    for (;;)
-        tz_os_sleep_until(TZ_OS_FOREVER);
-}
-
 int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
 {
     static struct main_call call; /* outlives this frame's use by the other stack */
     if (!main_fn)
         return -EINVAL;
-    tz_fatal_hooks.write = tz_os_write;
-    tz_fatal_hooks.exit = tz_os_exit_now;
-    tz_fatal_hooks.hang = hang;
-    tz_fatal_hooks.traceback = tz_traceback;
     if (tz_load_acquire(&tz_sched.started))
         return -EALREADY;
     call = (struct main_call){main_fn, argc, argv};

@@ -51,7 +51,6 @@ static void requeue(tz_m *m, void *arg)
 tz_m *tz_yield(tz_m *m)
 {
     tz_g *g = m->g;
-    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     m->after_fn = requeue;
     m->after_arg = g;
     return tz_arch_switch(m, m->g0);

@@ -91,6 +91,8 @@ tz_g *tz_gfree_get(tz_p *p, int cls, bool promised)
     tz_lock_release(&tz_sched.gfree_lock, TZ_RANK_GFREE);
     if (!g)
         g = carve(cls, promised, &n);
+    if (!g && promised) /* what was counted on lies with other Ps, who may be long in coming back */
+        g = carve(cls, false, &n);
     if (g && n > 1) {
         p->gfree = g->freelink;
         p->ngfree = n - 1;

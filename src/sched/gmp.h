@@ -40,8 +40,7 @@ typedef struct tz_work tz_work; /* what run queues hold, see below */
  */
 enum {
     TZ_G_IDLE = 0, /* never used */
-    TZ_G_RUNNABLE, /* on a run queue; nobody owns the stack */
-    TZ_G_RUNNING,  /* on an M: m->g, with a P or robbed of it */
+    TZ_G_RUNNABLE, /* on a run queue, or running: m->g of some M, with a P or robbed of it */
     TZ_G_WAITING,  /* parked; on some object's queue or a timer */
     TZ_G_DEAD,     /* ended; on a free list, or about to be */
 };
@@ -75,18 +74,18 @@ struct tz_g {
     uint64_t result;  /* a final form's result; the waker writes it */
     uint32_t special; /* not 0: go on at `resume` (arch.h), else the final form */
     uint32_t leave;   /* own: not 0: leaving the runtime takes tz_leave_slow (a known blocker, chaos) */
+    int errno_saved;
+    uint32_t status; /* own, peeked */
     void *resume;
     void (*fn)(void *);
     void *arg;
     void (*resume_fn)(tz_m *m);
-    int errno_saved;
 
     tz_work *schedlink;   /* the next on a run queue; own by that queue */
+    tz_sudog waiter;      /* the record of a single wait */
     tz_g *freelink;       /* the next on a free list; own by that list */
-    uint32_t status;      /* own, peeked */
     uint32_t wait_reason; /* own, peeked */
     uint64_t goid;        /* own, peeked: a G that is kept across a lock is compared by it */
-    tz_sudog waiter;      /* the record of a single wait */
     tz_timer timer;       /* tuza_sleep */
     const void *go_pc;    /* own, peeked: where it was started */
     uint64_t parent_goid; /* own, peeked */
@@ -292,7 +291,8 @@ typedef struct tz_sched_t {
     tz_m *poller;       /* the idle M that sleeps until the next timer */
     int64_t poll_until; /* peeked: until when; 0: nobody, INT64_MAX: for ever */
     uint32_t mcount;    /* Ms that live */
-    uint32_t mstarting; /* asked of the template thread, not yet there */
+    uint32_t mwanted;   /* 1: the template thread shall make one */
+    uint32_t mstarting; /* being made by it, not yet there */
     uint32_t mlimit;
     tz_m *mfree;
 

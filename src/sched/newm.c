@@ -95,6 +95,21 @@ static void unlink_m(tz_m *m)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
+/* Whatever of tuza a program links, it links this: a crash before the runtime runs has its text as well. */
+static void hang(void)
+{
+    for (;;)
+        tz_os_sleep_until(TZ_OS_FOREVER);
+}
+
+static __attribute__((constructor)) void wire(void)
+{
+    tz_fatal_hooks.write = tz_os_write;
+    tz_fatal_hooks.exit = tz_os_exit_now;
+    tz_fatal_hooks.hang = hang;
+    tz_fatal_hooks.traceback = tz_traceback;
+}
+
 static void mstart(void *arg)
 {
     tz_m *m = arg;
@@ -109,9 +124,9 @@ static void mstart(void *arg)
 
 void tz_newm_locked(void)
 {
-    if (tz_sched.mstarting) /* one at a time: it asks for the next when it is taken */
+    if (tz_sched.mwanted || tz_sched.mstarting) /* one at a time: it asks for the next when it is taken */
         return;
-    tz_sched.mstarting++;
+    tz_sched.mwanted = 1;
     tz_note_wake(&tz_sched.template_note);
 }
 
@@ -171,7 +186,9 @@ static void template_thread(void *unused)
         if (procs)
             tz_procs_follow((int)procs);
         tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-        bool wanted = tz_sched.mstarting != 0;
+        bool wanted = tz_sched.mwanted;
+        tz_sched.mwanted = 0;
+        tz_sched.mstarting += wanted;
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         while (wanted) {
             int err = newm();

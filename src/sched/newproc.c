@@ -47,6 +47,7 @@ TZ_INLINE void init_g(tz_g *g, void (*fn)(void *), void *arg, size_t used)
     tz_store_relaxed(&g->hog, 0);
     g->left_at = 0;
     g->waiter.g = g;
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
 }
 
 /* s's goroutine becomes g; s is free. */
@@ -223,7 +224,6 @@ void tz_goexit(void)
     } else if (w) {
         next = tz_work_g(w);
     }
-    tz_store_relaxed(&next->status, TZ_G_RUNNING);
     tz_arch_leave_stack(m, next);
 }
 

@@ -192,7 +192,6 @@ bool tz_switch_to_start(tz_m *m, tz_work *w)
         m->first = w;
         return tz_arch_final(m, m->g0);
     }
-    tz_store_relaxed(&g->status, TZ_G_RUNNING);
     return tz_arch_final(m, g);
 }
 
@@ -211,7 +210,6 @@ static TZ_NOINLINE void gosched_any(tz_m *m)
         return;
     }
     tz_work *w = tz_next(m);
-    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     m->after_fn = w ? runq_put_after : globq_put_after;
     m->after_arg = g;
     tz_switch_final(m, w);
@@ -243,8 +241,6 @@ void tuza_gosched(void)
         tz_store_relaxed(&p->runq_head, head + 1);
         tz_store_relaxed(&p->runq_tail, tail + 1);
         tz_store_relaxed(&p->switches, tick + 1);
-        tz_store_relaxed(&m->g->status, TZ_G_RUNNABLE);
-        tz_store_relaxed(&tz_work_g(w)->status, TZ_G_RUNNING);
         tz_arch_final(m, tz_work_g(w));
         return;
     }
@@ -328,7 +324,6 @@ void tz_schedule(tz_m *m)
         tz_g *g = tz_work_is_start(w) ? tz_start_now(m, tz_work_start(w)) : tz_work_g(w);
         if (!g)
             continue;
-        tz_store_relaxed(&g->status, TZ_G_RUNNING);
         tz_arch_switch(m, g);
     }
 }

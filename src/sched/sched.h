@@ -117,7 +117,6 @@ TZ_INLINE bool tz_switch_final(tz_m *m, tz_work *w)
         return tz_arch_final(m, m->g0);
     if (tz_work_is_start(w))
         return tz_switch_to_start(m, w);
-    tz_store_relaxed(&tz_work_g(w)->status, TZ_G_RUNNING);
     return tz_arch_final(m, tz_work_g(w));
 }
 

@@ -63,9 +63,13 @@ int tz_sched_run(void (*fn)(void *), void *arg)
     tz_chaos_init();
     tz_retake_init();
     int err = -ENOMEM;
-    tz_m *m = tz_m_alloc();
-    tz_g *g = m ? new_main() : NULL;
-    if (g)
+    static tz_m *m; /* kept where the start fails, for the next try */
+    static tz_g *g;
+    if (!m)
+        m = tz_m_alloc();
+    if (!g)
+        g = new_main();
+    if (m && g)
         err = start_threads();
     if (err < 0) {
         tz_store_relaxed(&tz_sched.started, 0);
@@ -86,6 +90,7 @@ int tz_sched_run(void (*fn)(void *), void *arg)
     g->arg = arg;
     g->waiter.g = g;
     g->goid = 1;
+    g->status = TZ_G_RUNNABLE;
     p->ngo = 1;
     tz_sched.maing = g;
     tz_store_release(&tz_sched.started, 2); /* pairs with sysmon's, and with calls from any thread */

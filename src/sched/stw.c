@@ -159,8 +159,11 @@ static void retire(tz_p *p, tz_p *heir)
         tail = w;
         n++;
     }
-    if (n)
+    if (n) { /* robbed Ms, which need no P for it, may be queueing there just now */
+        tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
         tz_globq_put_head(head, tail, n);
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    }
     tz_timers_move(p, heir);
     tz_gfree_flush(p);
     tz_store_relaxed(&p->status, TZ_P_DEAD);

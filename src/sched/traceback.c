@@ -21,13 +21,20 @@ const char *tz_wait_reason_text(uint32_t reason)
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
 }
 
+/* Without the lock: Ms are type-stable, and a crash may have happened under it. */
+static bool is_running(tz_g *g)
+{
+    for (tz_m *m = tz_load_relaxed(&tz_sched.allm); m; m = tz_load_relaxed(&m->alllink))
+        if (tz_load_relaxed(&m->g) == g)
+            return true;
+    return false;
+}
+
 static const char *status_text(tz_g *g)
 {
     switch (tz_load_relaxed(&g->status)) {
     case TZ_G_RUNNABLE:
-        return "runnable";
-    case TZ_G_RUNNING:
-        return "running";
+        return is_running(g) ? "running" : "runnable";
     case TZ_G_WAITING:
         return tz_wait_reason_text(tz_load_relaxed(&g->wait_reason));
     default:

@@ -229,23 +229,18 @@ static int panics_at_once(void)
     return 0;
 }
 
-#define CASE(name) {#name, name}
+#define CASE(name)  \
+    {               \
+#name, name \
+    }
 static const crash_case cases[] = {
-    CASE(send_closed),
-    CASE(send_closed_with_space),
-    CASE(try_send_closed),
-    CASE(try_send_closed_full),
-    CASE(close_under_sender),
-    CASE(close_under_buffered_sender),
-    CASE(close_nil),
-    CASE(close_closed),
-    CASE(make_overflow),
-    CASE(make_too_large),
-    CASE(make_negative),
-    CASE(make_large_element),
-    CASE(unref_with_receiver),
-    CASE(unref_with_sender),
-    CASE(panics_at_once),
-    {NULL, NULL},
+    CASE(send_closed),         CASE(send_closed_with_space),
+    CASE(try_send_closed),     CASE(try_send_closed_full),
+    CASE(close_under_sender),  CASE(close_under_buffered_sender),
+    CASE(close_nil),           CASE(close_closed),
+    CASE(make_overflow),       CASE(make_too_large),
+    CASE(make_negative),       CASE(make_large_element),
+    CASE(unref_with_receiver), CASE(unref_with_sender),
+    CASE(panics_at_once),      {NULL, NULL},
 };
 CRASH_MAIN(cases)

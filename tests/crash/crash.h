@@ -30,14 +30,14 @@ static inline int crash_find(const crash_case *cases, int argc, char **argv)
     return 98;
 }
 
-#define CRASH_MAIN(cases)                          \
-    static int app(int argc, char **argv)          \
-    {                                              \
-        return crash_find((cases), argc, argv);    \
-    }                                              \
-    int main(int argc, char **argv)                \
-    {                                              \
-        return 100 - tuza_run(app, argc, argv);    \
+#define CRASH_MAIN(cases)                       \
+    static int app(int argc, char **argv)       \
+    {                                           \
+        return crash_find((cases), argc, argv); \
+    }                                           \
+    int main(int argc, char **argv)             \
+    {                                           \
+        return 100 - tuza_run(app, argc, argv); \
     }
 
 #endif /* CRASH_H */

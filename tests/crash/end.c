@@ -231,7 +231,10 @@ static int foreign_thread(void)
     return 0;
 }
 
-#define CASE(name) {#name, name}
+#define CASE(name)  \
+    {               \
+#name, name \
+    }
 static const crash_case cases[] = {
     CASE(main_returns),
     CASE(main_returns_at_once),

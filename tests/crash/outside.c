@@ -43,12 +43,12 @@ static int ask_before_run(void)
     return tuza_run(NULL, 0, NULL) == -EINVAL ? 0 : 2;
 }
 
-#define CASE(name) {#name, name}
+#define CASE(name)  \
+    {               \
+#name, name \
+    }
 static const crash_case cases[] = {
-    CASE(send_before_run),
-    CASE(close_nil_before_run),
-    CASE(make_before_run),
-    CASE(ask_before_run),
+    CASE(send_before_run), CASE(close_nil_before_run), CASE(make_before_run), CASE(ask_before_run),
     {NULL, NULL},
 };
 

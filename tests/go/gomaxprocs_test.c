@@ -51,9 +51,9 @@ TEST(environment)
 /* GM-04, GM-18: what is not a positive number is as if it were not there. */
 TEST(garbage)
 {
-    static const char *const bad[] = {"",    "0",   "-1",  "-9999999999", "abc", "3x",  "x3", " 3", "3 ",
-                                      "+3",  "3.5", "0x4", "1e1",         "\n",  "\xff", "99999999999999999999",
-                                      "2147483648"};
+    static const char *const bad[] = {
+        "",    "0",  "-1",   "-9999999999",          "abc",       "3x", "x3", " 3", "3 ", "+3", "3.5", "0x4",
+        "1e1", "\n", "\xff", "99999999999999999999", "2147483648"};
     int normal = with_env(NULL, NULL, 0);
     CHECK(normal >= 1);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -84,7 +84,7 @@ TEST(num_cpu_is_constant)
     CHECK_EQ(sched_getaffinity(0, sizeof all, &all), 0);
     CHECK_EQ(n, CPU_COUNT(&all));
     CPU_ZERO(&one);
-    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+    for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
         if (CPU_ISSET(i, &all))
             CPU_SET(i, &one);
     CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);

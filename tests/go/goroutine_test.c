@@ -419,7 +419,8 @@ static void use_large_stack(void *arg)
 /* GR-17: a goroutine may ask for a stack of its own size; absurd ones are refused, and nothing has happened. */
 TEST(stack_sizes)
 {
-    static const size_t good[] = {0, 1, 4096, 16384, 16385, (size_t)1 << 20, (size_t)64 << 20, TUZA_STACK_MAX};
+    static const size_t good[] = {
+        0, 1, 4096, 16384, 16385, (size_t)1 << 20, (size_t)64 << 20, TUZA_STACK_MAX};
     static const size_t bad[] = {TUZA_STACK_MAX + 1, SIZE_MAX / 2, SIZE_MAX - 4096, SIZE_MAX};
     ran = 0;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {

@@ -43,22 +43,22 @@
 #define flag_add(f, v) __atomic_add_fetch((f), (v), __ATOMIC_ACQ_REL)
 
 /* Waits on a goroutine, parked in between. */
-#define EVENTUALLY(cond)                                         \
-    do {                                                         \
-        double end_ = tz_test_seconds() + BOUND_S;               \
-        while (!(cond)) {                                        \
-            if (tz_test_seconds() > end_)                        \
+#define EVENTUALLY(cond)                                                   \
+    do {                                                                   \
+        double end_ = tz_test_seconds() + BOUND_S;                         \
+        while (!(cond)) {                                                  \
+            if (tz_test_seconds() > end_)                                  \
                 tz_test_fail(__FILE__, __LINE__, "EVENTUALLY(%s)", #cond); \
-            tuza_sleep(TUZA_MILLISECOND / 2);                    \
-        }                                                        \
+            tuza_sleep(TUZA_MILLISECOND / 2);                              \
+        }                                                                  \
     } while (0)
 
 /* Waits without a call of tuza: from a plain thread, or to be stuck in a loop. */
-#define SPIN_UNTIL(cond)                                         \
-    do {                                                         \
-        double end_ = tz_test_seconds() + BOUND_S;               \
-        while (!(cond))                                          \
-            if (tz_test_seconds() > end_)                        \
+#define SPIN_UNTIL(cond)                                                   \
+    do {                                                                   \
+        double end_ = tz_test_seconds() + BOUND_S;                         \
+        while (!(cond))                                                    \
+            if (tz_test_seconds() > end_)                                  \
                 tz_test_fail(__FILE__, __LINE__, "SPIN_UNTIL(%s)", #cond); \
     } while (0)
 

@@ -54,6 +54,19 @@ static int run_after_limit(int argc, char **argv)
     return 42;
 }
 
+static unsigned long space_kib(void)
+{
+    unsigned long kib = 0;
+    char line[256];
+    FILE *f = fopen("/proc/self/status", "r");
+    CHECK(f != NULL);
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "VmSize: %lu kB", &kib) == 1)
+            break;
+    fclose(f);
+    return kib;
+}
+
 /* No thread at all: tuza_run says so, nothing has happened, and it can be called again. */
 static int no_thread(void)
 {
@@ -61,6 +74,10 @@ static int no_thread(void)
     CHECK_EQ(tuza_run(run_after_limit, 0, NULL), -EAGAIN);
     CHECK_EQ(tuza_num_goroutine(), 0);
     CHECK_EQ(tuza_run(run_after_limit, 0, NULL), -EAGAIN);
+    unsigned long before = space_kib();
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(tuza_run(run_after_limit, 0, NULL), -EAGAIN);
+    CHECK(space_kib() < before + 4096); /* failed starts do not add up */
     lift_limit();
     tuza_run(run_after_limit, 0, NULL);
     return 1;
@@ -84,7 +101,8 @@ static int warnings(const char *path)
     FILE *f = fopen(path, "r");
     CHECK(f != NULL);
     while (fgets(text, sizeof text, f))
-        n += strstr(text, "runtime: failed to create new OS thread (have ") && strstr(text, " already; errno=11)");
+        n += strstr(text, "runtime: failed to create new OS thread (have ") &&
+             strstr(text, " already; errno=11)");
     fclose(f);
     return n;
 }

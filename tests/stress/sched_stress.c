@@ -16,8 +16,9 @@
 static long live, ended, changes;
 
 typedef struct node {
-    tuza_chan *up; /* where to report how many there were below, itself included; has a reference for the node */
-    uint64_t id;   /* stream of random numbers */
+    tuza_chan
+        *up; /* where to report how many there were below, itself included; has a reference for the node */
+    uint64_t id; /* stream of random numbers */
     int depth;
 } node;
 

@@ -78,9 +78,7 @@ def not_begun():
 def status_of(g):
     status = int(g["status"])
     if status == int(value("TZ_G_RUNNABLE")):
-        return "runnable"
-    if status == int(value("TZ_G_RUNNING")):
-        return "running"
+        return "running" if m_of(g) is not None else "runnable"
     reason = int(g["wait_reason"])
     try:
         return value(f"tz_wait_reason_text::text[{reason}]").string()
@@ -88,15 +86,22 @@ def status_of(g):
         return f"waiting ({reason})"
 
 
-def thread_of(g):
-    """The thread that runs g, or None."""
+def m_of(g):
+    """The M that runs g, or None."""
     m = value("tz_sched.allm")
     while int(m):
         if int(m["g"]) == int(g):
-            for thread in gdb.selected_inferior().threads():
-                if thread.ptid[1] == int(m["tid"]) or thread.ptid[2] == int(m["tid"]):
-                    return thread
+            return m
         m = m["alllink"]
+    return None
+
+
+def thread_of(g):
+    """The thread that runs g, or None."""
+    m = m_of(g)
+    for thread in gdb.selected_inferior().threads() if m is not None else ():
+        if int(m["tid"]) in thread.ptid[1:]:
+            return thread
     return None
 
 
@@ -123,7 +128,7 @@ class View:
             running.switch()
             gdb.newest_frame().select()
             return self
-        if int(self.g["status"]) == int(value("TZ_G_RUNNING")):
+        if m_of(self.g) is not None:
             raise gdb.GdbError("the goroutine runs, but on no thread that gdb knows")
         # Not begun: no registers are saved, and it stands at its entry.
         stop = "tz_arch_entry" if at_entry(self.g) else "tz_arch_resume_call"
