@@ -3,8 +3,7 @@
  * TUZA_CHAOS=seed: the rare made common. Every entry of the runtime then
  * takes the slow way (the SLOW bit of m->retake) and comes here, where now
  * and then the goroutine gives way, loses its P, is sent to the global queue
- * and another M, or another M is woken. tz_next sends every switch through
- * g0, and locks are never elided.
+ * and another M, or another M is woken.
  *
  * The seed is printed, and with the thread's own order of entries decides
  * what happens; the kernel's scheduling is not replayed.

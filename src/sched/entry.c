@@ -41,8 +41,9 @@ static void requeue(tz_m *m, void *arg)
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_globq_put(tz_work_of_g(arg));
     /* The idle list was empty when this began; it may not be now, and then nobody else would look. */
-    if (tz_sched.npidle && !tz_sched.gcwaiting)
-        wake = tz_startm_locked(tz_pidle_get_locked(), false);
+    tz_p *p = tz_sched.npidle && !tz_sched.gcwaiting ? tz_pidle_get_locked() : NULL;
+    if (p)
+        wake = tz_startm_locked(p, false);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
         tz_note_wake(&wake->park);
@@ -103,6 +104,8 @@ tz_m *tz_enter_slow(tz_m *m, bool movable)
         m = tz_regain(m, movable);
         break;
     case TZ_RETAKE_YIELD:
+        if (tz_load_relaxed(&tz_sched.solo_wanted))
+            tz_solo_yield(m);
         if (movable)
             m = tz_yield(m);
         break;

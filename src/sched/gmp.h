@@ -121,9 +121,10 @@ _Static_assert(offsetof(tz_g, resume_fn) == TZ_G_RESUME_FN, "layout.h");
 #define TZ_RETAKE_YIELD     1u
 #define TZ_RETAKE_REQUESTED 2u
 #define TZ_RETAKE_STOLEN    3u
-#define TZ_RETAKE_STATE     3u
-#define TZ_RETAKE_SLOW      4u
-#define TZ_RETAKE_TICKET    8u
+#define TZ_RETAKE_LENT      4u
+#define TZ_RETAKE_STATE     7u
+#define TZ_RETAKE_SLOW      8u
+#define TZ_RETAKE_TICKET    16u
 
 /*
  * A goroutine that has been asked for and has no G yet: what tuza_go writes
@@ -191,6 +192,7 @@ struct tz_m {
     tz_m *prev;         /* lock sched: sched.midle */
     uint32_t idle;      /* lock sched: on sched.midle */
     tz_work *first;     /* own: what g0 shall run next, before anything on a queue */
+    int64_t wait_until; /* lock sched: in sched.mwait: not to be given a P before */
     uint32_t wake_spin; /* lock sched, then own: woken to look for work */
     uint64_t rand;      /* own */
 
@@ -239,7 +241,7 @@ struct tz_p {
     uint32_t switches;  /* own, peeked: every switch; tells how fast the queue moves */
     uint32_t fair_at;   /* own: the switch at which to look at timers and the global queue */
     uint32_t schedtick; /* own, peeked: with runq_head it counts what starts a time slice (not runnext) */
-    bool alone;         /* changes in a stopped world: GOMAXPROCS is 1, object locks are elided */
+    bool alone;         /* own but for solo.c: no other P runs: locks of channels and CASes are elided */
     tz_g *gfree;        /* own: ended Gs of the default size, their stacks warm */
     uint32_t ngfree;    /* own */
     uint32_t nstarts;   /* own */
@@ -266,6 +268,7 @@ struct tz_p {
     uint32_t look_switches;
     uint32_t look_tail;
     bool look_queued;
+    bool look_asked;
 };
 
 typedef struct tz_workq {
@@ -284,10 +287,12 @@ typedef struct tz_sched_t {
     uint32_t npidle;
     tz_p *pwork; /* Ps with work queued that wait for an M */
     uint32_t npwork;
+    tz_p *solo;           /* the P that is alone */
+    uint32_t solo_wanted; /* peeked: it shall give that up */
     tz_m *midle; /* Ms that rest, the last parked first */
     uint32_t nmidle;
     tz_m *mwait_head, *mwait_tail; /* Ms that wait in place for a P */
-    uint32_t nmwait;
+    int64_t mwait_due; /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
     tz_m *poller;       /* the idle M that sleeps until the next timer */
     int64_t poll_until; /* peeked: until when; 0: nobody, INT64_MAX: for ever */
     uint32_t mcount;    /* Ms that live */

@@ -9,13 +9,15 @@
  *
  * Ms that wait in place (sched.mwait) are robbed Ms in the middle of a call
  * that may not move to another thread. A P that becomes free goes to them
- * first.
+ * first. One that was robbed for using up its slice waits as long as that
+ * before a busy P is given to it.
  */
 #include "os/os.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
 
 #define SPARE_MS 2
+#define BUSY_NS  100000
 
 void tz_acquirep(tz_m *m, tz_p *p)
 {
@@ -23,7 +25,7 @@ void tz_acquirep(tz_m *m, tz_p *p)
     tz_store_relaxed(&p->m, m);
 }
 
-tz_p *tz_pidle_get_locked(void)
+tz_p *tz_pidle_pop_locked(void)
 {
     tz_p *p = tz_sched.pwork;
     if (p) {
@@ -44,6 +46,12 @@ tz_p *tz_pidle_get_locked(void)
     return p;
 }
 
+tz_p *tz_pidle_get_locked(void)
+{
+    /* One that waits for an M runs anyway; a further one must find nobody alone. */
+    return tz_sched.pwork || tz_solo_end_locked() ? tz_pidle_pop_locked() : NULL;
+}
+
 tz_m *tz_pidle_put_locked(tz_p *p)
 {
     tz_store_relaxed(&p->m, NULL);
@@ -52,10 +60,11 @@ tz_m *tz_pidle_put_locked(tz_p *p)
         tz_sched.mwait_head = m->link;
         if (!m->link)
             tz_sched.mwait_tail = NULL;
-        tz_store_relaxed(&tz_sched.nmwait, tz_sched.nmwait - 1);
+        tz_store_relaxed(&tz_sched.mwait_due, m->link ? m->link->wait_until : INT64_MAX);
         m->nextp = p;
         return m;
     }
+    tz_solo_drop_locked(p);
     tz_store_relaxed(&p->status, TZ_P_IDLE);
     p->link = tz_sched.pidle;
     tz_sched.pidle = p;
@@ -118,7 +127,7 @@ void tz_handoffp(tz_p *p)
         wake = NULL;
         if (--tz_sched.stopwait == 0)
             tz_note_wake(&tz_sched.stopnote);
-    } else if (!tz_sched.nmwait && (!tz_runq_empty(p) || tz_sched.runq_size)) {
+    } else if (!tz_sched.mwait_head && (!tz_runq_empty(p) || tz_sched.runq_size)) {
         wake = tz_startm_locked(p, false);
     } else {
         wake = tz_pidle_put_locked(p); /* to one that waits in place, with all that is queued on it, or idle */
@@ -133,14 +142,16 @@ void tz_handoffp(tz_p *p)
 void tz_wait_for_p_locked(tz_m *m)
 {
     m->link = NULL;
-    if (tz_sched.mwait_tail)
+    m->wait_until = tz_os_now() + (tz_load_relaxed(&m->g->hog) ? TZ_SLICE_HOG_NS : 0);
+    if (tz_sched.mwait_tail) {
         tz_sched.mwait_tail->link = m;
-    else
+    } else {
         tz_sched.mwait_head = m;
+        tz_store_relaxed(&tz_sched.mwait_due, m->wait_until);
+    }
     tz_sched.mwait_tail = m;
-    tz_store_relaxed(&tz_sched.nmwait, tz_sched.nmwait + 1);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_sysmon_kick(tz_os_now());
+    tz_sysmon_kick(m->wait_until);
     tz_note_sleep(&m->park);
     tz_note_clear(&m->park);
     tz_acquirep(m, m->nextp);
@@ -168,8 +179,8 @@ static int64_t rest_until(tz_m *m)
     if (tz_sched.poller != m)
         return reap;
     int64_t timer = tz_timers_next();
-    if (timer <= tz_os_now() && !tz_sched.npidle)
-        timer = tz_os_now() + 1000000; /* due, but every P is busy: their owners and sysmon see to it */
+    if (timer <= tz_os_now()) /* due, but there was no P to be had: the owners of the busy ones and sysmon see to it */
+        timer = tz_os_now() + BUSY_NS;
     return timer < reap ? timer : reap;
 }
 

@@ -143,7 +143,7 @@ static tz_work *spin(tz_m *m)
     }
     int64_t end = 0;
     for (;;) {
-        if (tz_load_relaxed(&tz_sched.gcwaiting) || tz_load_relaxed(&tz_sched.nmwait) ||
+        if (tz_load_relaxed(&tz_sched.gcwaiting) || tz_load_relaxed(&tz_sched.mwait_due) != INT64_MAX ||
             tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.npwork))
             return NULL;
         tz_work *w = steal(m);
@@ -277,7 +277,12 @@ static tz_work *findrunnable(tz_m *m)
             continue;
         }
         tz_retake_clear(m);
-        if (tz_load_relaxed(&tz_sched.nmwait) && tz_give_p(m)) {
+        if (!p->alone)
+            tz_solo_begin(m);
+        else if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.solo_wanted)))
+            tz_solo_yield(m);
+        if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.mwait_due) != INT64_MAX) &&
+            tz_load_relaxed(&tz_sched.mwait_due) <= tz_os_now() && tz_give_p(m)) {
             stop_spinning(m, false);
             continue;
         }

@@ -17,8 +17,11 @@ tz_m *tz_yield(tz_m *m);
 tz_m *tz_regain(tz_m *m, bool movable);
 
 /* idle.c: resting Ms, idle Ps. The _locked ones under sched.lock. */
-/* An idle P, one with work waiting for an M first; NULL: none. The world must not be stopping. */
+/* An idle P, one with work waiting for an M first; NULL: none, or none just now (solo.c). The world must not be
+ * stopping. */
 tz_p *tz_pidle_get_locked(void);
+/* The same whatever runs: for stopping the world. */
+tz_p *tz_pidle_pop_locked(void);
 /* Puts away a P with nothing queued on it: gives it to an M that waits in place, or lists it as idle. Returns an M
  * to wake when the lock is released, or NULL. */
 tz_m *tz_pidle_put_locked(tz_p *p);
@@ -31,11 +34,22 @@ void tz_handoffp(tz_p *p);
 bool tz_stopm(tz_m *m);
 /* Waits in place until given a P, queued before the global queue is served. sched.lock is held, and released. */
 void tz_wait_for_p_locked(tz_m *m);
+/* What a goroutine that has used up a whole slice before may run and must wait. */
+#define TZ_SLICE_HOG_NS 1000000
 /* Gives this M's P to an M that waits in place; false where nobody does. */
 bool tz_give_p(tz_m *m);
 /* m owns p from here on. */
 void tz_acquirep(tz_m *m, tz_p *p);
 void tz_midle_remove_locked(tz_m *m);
+
+/* solo.c: the one P that runs while all others are idle. m, on g0, makes its P that if it can. */
+void tz_solo_begin(tz_m *m);
+/* Under sched.lock: no P is alone on return; false: its M is inside the runtime and will see to it soon. */
+bool tz_solo_end_locked(void);
+/* Under sched.lock: p is not alone any more. Its owner, or nobody, has it. */
+void tz_solo_drop_locked(tz_p *p);
+/* m's P was asked to give it up: does, and wakes another M on behalf of whoever asked. */
+void tz_solo_yield(tz_m *m);
 
 /* newm.c: Ms and their threads. */
 /* Asks the template thread for an M. Under sched.lock. */

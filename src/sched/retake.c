@@ -18,6 +18,8 @@
  *   YIELD      give way at the next call that may block
  *   REQUESTED  a retaker is looking; which one, the ticket says
  *   STOLEN     the P is gone; m->p is no longer valid
+ *   LENT       the retaker changes something of the P and is done in a moment
+ *              (solo.c); an entry does the same itself and goes on
  *
  *   the M, entering                   the retaker
  *   E1  seq = seq + 1   (odd)         R1  CAS retake NONE|YIELD,t -> REQUESTED,t+1
@@ -48,7 +50,7 @@
  * A requests and reads seq; the M enters, answers with YIELD, leaves; B
  * requests. Without tickets A's R5 would succeed on B's request although the
  * M may be inside again, unseen by A. With them A's expected word is stale.
- * 29 bits must wrap between A's R1 and R5 to fool it.
+ * 28 bits must wrap between A's R1 and R5 to fool it.
  *
  * Visibility. What the M did to its P is before L1; R3's acquire of an even
  * value sees it. What the retaker and the next owners did to the P does not
@@ -89,10 +91,15 @@ uint32_t tz_retake_answer(tz_m *m)
     if (tz_sched.fence_retake)
         tz_fence_store_load(); /* E2; pairs with the fence at R2 */
     uint32_t w = tz_load_acquire(&m->retake);
-    while ((w & TZ_RETAKE_STATE) == TZ_RETAKE_REQUESTED)
+    for (;;) {
+        uint32_t s = w & TZ_RETAKE_STATE;
+        if (s != TZ_RETAKE_REQUESTED && s != TZ_RETAKE_LENT)
+            return s;
+        if (s == TZ_RETAKE_LENT)
+            tz_store_relaxed(&m->p->alone, false); /* as the lender is about to */
         if (tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_YIELD)))
             return TZ_RETAKE_YIELD;
-    return w & TZ_RETAKE_STATE;
+    }
 }
 
 void tz_retake_clear(tz_m *m)
@@ -100,7 +107,7 @@ void tz_retake_clear(tz_m *m)
     uint32_t w = tz_load_relaxed(&m->retake);
     for (;;) {
         uint32_t s = w & TZ_RETAKE_STATE;
-        if (s == TZ_RETAKE_NONE || s == TZ_RETAKE_REQUESTED) /* a request is withdrawn by its retaker: seq is odd */
+        if (s != TZ_RETAKE_YIELD && s != TZ_RETAKE_STOLEN) /* a request is withdrawn by its retaker: seq is odd */
             return;
         /* release: a retaker that requests next sees m->p as it is now */
         if (tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_NONE)))
@@ -117,30 +124,55 @@ void tz_retake_self(tz_m *m)
     tz_add_relaxed(&tz_sched.npless, 1);
 }
 
-tz_p *tz_retake(tz_m *m, uint64_t seq)
+/* R1 to R4: the word to CAS from at R5, or 0: refused. *p is m's P if that CAS succeeds. */
+static uint32_t request(tz_m *m, uint64_t seq, tz_p **p)
 {
     uint32_t w = tz_load_relaxed(&m->retake);
     uint32_t s = w & TZ_RETAKE_STATE;
-    if (s == TZ_RETAKE_REQUESTED || s == TZ_RETAKE_STOLEN)
-        return NULL;
+    if (s != TZ_RETAKE_NONE && s != TZ_RETAKE_YIELD)
+        return 0;
     uint32_t asked = state(w + TZ_RETAKE_TICKET, TZ_RETAKE_REQUESTED);
     if (!tz_cas_acq_rel(&m->retake, &w, asked)) /* R1 */
-        return NULL;
+        return 0;
     if (tz_sched.fence_retake)
         tz_fence_store_load();
     else
         tz_os_membarrier();                 /* R2 */
     uint64_t now = tz_load_acquire(&m->seq); /* R3; pairs with L1 */
-    tz_p *p = tz_load_relaxed(&m->p);        /* R4 */
-    uint32_t old = asked;
-    if ((now & 1) || (seq && now != seq) || !p) {
-        tz_cas_acq_rel(&m->retake, &old, state(asked, TZ_RETAKE_YIELD));
-        return NULL;
-    }
-    if (!tz_cas_acq_rel(&m->retake, &old, state(asked, TZ_RETAKE_STOLEN))) /* R5 */
+    *p = tz_load_relaxed(&m->p);             /* R4 */
+    if (!(now & 1) && (!seq || now == seq) && *p)
+        return asked;
+    tz_cas_acq_rel(&m->retake, &asked, state(asked, TZ_RETAKE_YIELD));
+    return 0;
+}
+
+tz_p *tz_retake(tz_m *m, uint64_t seq)
+{
+    tz_p *p;
+    uint32_t w = request(m, seq, &p);
+    if (!w || !tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_STOLEN))) /* R5 */
         return NULL;
     tz_add_relaxed(&tz_sched.npless, 1);
     return p;
+}
+
+bool tz_retake_lend(tz_m *m, tz_p *p)
+{
+    tz_p *has;
+    uint32_t w = request(m, 0, &has);
+    if (!w)
+        return false;
+    if (has != p) {
+        tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_YIELD));
+        return false;
+    }
+    if (!tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_LENT))) /* R5 */
+        return false;
+    tz_store_relaxed(&p->alone, false);
+    w = state(w, TZ_RETAKE_LENT);
+    /* The release: an entry that loads NONE from here sees alone cleared. It fails where an entry was faster. */
+    tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_NONE));
+    return true;
 }
 
 void tz_retake_yield(tz_m *m)

@@ -6,8 +6,8 @@
  * publishes slots by a release store of runq_tail (pairs with the thieves'
  * acquire load); takers claim slots by CAS of runq_head with release (pairs
  * with the owner's acquire load of head before it reuses a slot: the taker
- * has read the slot by then). With GOMAXPROCS=1 there are no thieves: p->alone
- * turns the owner's CASes into plain stores.
+ * has read the slot by then). While no other P runs there are no thieves:
+ * p->alone (solo.c) turns the owner's CASes into plain stores.
  *
  * runnext is what was just readied: it runs next and inherits the time slice.
  * The owner puts into it. A thief may only change it to NULL, hence the owner

@@ -12,11 +12,10 @@
  * between that look and the store is missed; its time-out makes up for it,
  * and nothing is lost but the 50 us.
  *
- * Elision: with GOMAXPROCS=1 (p->alone) only the M that holds the P can touch
- * such an object, and it stays inside the runtime (m->seq is odd, so the P
- * can't be taken) from before the lock until after the unlock: the word is
- * then not touched at all. `alone` changes only in a stopped world, when no
- * P is held and so no lock is.
+ * Elision: while only one P runs (p->alone, see solo.c) only the M that holds
+ * it can touch such an object, and it stays inside the runtime (m->seq is
+ * odd, so neither the P nor the privilege can be taken) from before the lock
+ * until after the unlock: the word is then not touched at all.
  */
 #ifndef TZ_SPIN_H
 #define TZ_SPIN_H

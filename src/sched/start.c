@@ -19,7 +19,7 @@
 #define SYSMON_STACK ((size_t)256 << 10)
 #define MAIN_MAX     ((size_t)64 << 20)
 
-tz_sched_t tz_sched;
+tz_sched_t tz_sched = {.mwait_due = INT64_MAX};
 
 static int start_threads(void)
 {

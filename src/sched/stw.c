@@ -69,7 +69,7 @@ static void stop_the_world(tz_m *m)
         tz_sched.stopwait--;
     }
     while (tz_sched.npidle || tz_sched.npwork) {
-        tz_p *p = tz_pidle_get_locked();
+        tz_p *p = tz_pidle_pop_locked();
         tz_store_relaxed(&p->status, TZ_P_STOPPED);
         tz_sched.stopwait--;
     }
@@ -100,7 +100,7 @@ static void start_the_world(tz_m *m, tz_p *keep)
             w = tz_pidle_put_locked(p);
         } else {
             tz_store_relaxed(&p->status, TZ_P_RUNNING);
-            w = tz_sched.nmwait ? tz_pidle_put_locked(p) : tz_startm_locked(p, false);
+            w = tz_sched.mwait_head ? tz_pidle_put_locked(p) : tz_startm_locked(p, false);
         }
         if (w) {
             w->link = wake;
@@ -172,13 +172,16 @@ static void retire(tz_p *p, tz_p *heir)
 /* In a stopped world. */
 static void resize(uint32_t n)
 {
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    if (tz_sched.solo)
+        tz_solo_drop_locked(tz_sched.solo);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     uint32_t old = tz_sched.nprocs;
     grow_allp(n);
     for (uint32_t i = n; i < old; i++)
         retire(tz_sched.allp[i], tz_sched.allp[0]);
     tz_store_relaxed(&tz_sched.nprocs, n);
     for (uint32_t i = 0; i < n; i++) {
-        tz_sched.allp[i]->alone = n == 1 && !TZ_TSAN && !tz_sched.chaos;
         tz_store_relaxed(&tz_sched.allp[i]->status, TZ_P_STOPPED);
     }
 }

@@ -30,7 +30,6 @@
 #define QUIET         20 /* looks with nothing to watch before it looks less often */
 #define SLICE_NS      10000000
 #define SLICE_MAX_NS  100000000
-#define SLICE_HOG_NS  1000000 /* of a goroutine that has used one up before */
 #define GRAIN_NS      2000    /* queues that move faster than this serve themselves */
 #define QUOTA_NS      1000000000
 
@@ -134,7 +133,7 @@ static void look_at_m(watch *w, tz_m *m)
         return;
     }
     tz_g *g = tz_load_relaxed(&m->g);
-    int64_t slice = tz_load_relaxed(&g->hog) ? SLICE_HOG_NS : w->slice;
+    int64_t slice = tz_load_relaxed(&g->hog) ? TZ_SLICE_HOG_NS : w->slice;
     if (w->now - m->look_since < slice) {
         w->close = w->now - m->look_since < 2 * LOOK_MAX_NS;
         return;
@@ -158,24 +157,41 @@ static void look_at_ms(watch *w)
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
 }
 
-/* Slices of goroutines that do enter the runtime, and debts. Whether p owes a wake-up. */
+/* Time slices. A goroutine that enters the runtime now and then is asked to yield; one that does not heed it, since
+ * its calls are of the kind that never moves it, is robbed between two of them. */
+static void look_at_slice(watch *w, tz_p *p)
+{
+    uint32_t tick = tz_load_relaxed(&p->schedtick) + tz_load_relaxed(&p->runq_head);
+    if (tick != p->look_tick || p->look_since == 0) {
+        p->look_tick = tick;
+        p->look_since = w->now;
+        p->look_asked = false;
+        return;
+    }
+    tz_m *m = tz_load_relaxed(&p->m);
+    if (!m || !(w->waiting || !tz_runq_empty(p)))
+        return;
+    tz_g *g = tz_load_relaxed(&m->g);
+    if (w->now - p->look_since < (tz_load_relaxed(&g->hog) ? TZ_SLICE_HOG_NS : w->slice))
+        return;
+    w->close = true;
+    if (!p->look_asked) {
+        p->look_asked = true;
+        tz_retake_yield(m);
+    } else if (rob(m, 0, false)) {
+        tz_store_relaxed(&g->hog, 1);
+    }
+}
+
+/* Whether p owes a wake-up. */
 static bool look_at_p(watch *w, tz_p *p, bool idle)
 {
     if (tz_load_relaxed(&p->status) != TZ_P_RUNNING) {
         p->look_queued = false;
         return false;
     }
-    uint32_t tick = tz_load_relaxed(&p->schedtick) + tz_load_relaxed(&p->runq_head);
+    look_at_slice(w, p);
     uint32_t switches = tz_load_relaxed(&p->switches);
-    if (tick != p->look_tick || p->look_since == 0) {
-        p->look_tick = tick;
-        p->look_since = w->now;
-    } else if (w->now - p->look_since >= SLICE_NS) {
-        p->look_since = w->now;
-        tz_m *m = tz_load_relaxed(&p->m);
-        if (m && (w->waiting || !tz_runq_empty(p)))
-            tz_retake_yield(m);
-    }
     bool owes = false;
     bool queued = !tz_runq_empty(p);
     if (idle && queued) {
@@ -230,7 +246,7 @@ static bool may_sleep_deep(void)
 {
     bool deep = false;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    if (tz_sched.npidle == tz_sched.nprocs && !tz_sched.nmwait && !tz_sched.gcwaiting &&
+    if (tz_sched.npidle == tz_sched.nprocs && !tz_sched.mwait_head && !tz_sched.gcwaiting &&
         (tz_sched.poller || tz_timers_next() == INT64_MAX)) {
         tz_sched.sysmon_deep = 1;
         deep = true;
@@ -255,7 +271,7 @@ void tz_sysmon(void *unused)
         tz_store_relaxed(&tz_sysmon_until, TZ_OS_FOREVER);
         watch w = {.now = tz_os_now(), .next_timer = tz_timers_next(), .slice = slice()};
         bool due = w.next_timer <= w.now;
-        w.waiting = tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.nmwait) || due;
+        w.waiting = tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.mwait_due) <= w.now || due;
         look_at_ms(&w);
         look_at_ps(&w);
         follow_quota(w.now);
