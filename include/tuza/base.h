@@ -15,18 +15,18 @@
 
 #ifdef __cplusplus
 #define TUZA_BEGIN_DECLS extern "C" {
-#define TUZA_END_DECLS }
-#define TUZA_NOEXCEPT noexcept
+#define TUZA_END_DECLS   }
+#define TUZA_NOEXCEPT    noexcept
 #else
 #define TUZA_BEGIN_DECLS
 #define TUZA_END_DECLS
 #define TUZA_NOEXCEPT
 #endif
 
-#define TUZA_API __attribute__((visibility("default")))
-#define TUZA_NORETURN __attribute__((noreturn))
+#define TUZA_API          __attribute__((visibility("default")))
+#define TUZA_NORETURN     __attribute__((noreturn))
 #define TUZA_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
-#define TUZA_MUST_CHECK __attribute__((warn_unused_result))
+#define TUZA_MUST_CHECK   __attribute__((warn_unused_result))
 
 TUZA_BEGIN_DECLS
 

@@ -10,7 +10,7 @@ TUZA_BEGIN_DECLS
 /* A microsecond, a millisecond, a second, in nanoseconds. */
 #define TUZA_MICROSECOND ((int64_t)1000)
 #define TUZA_MILLISECOND ((int64_t)1000000)
-#define TUZA_SECOND ((int64_t)1000000000)
+#define TUZA_SECOND      ((int64_t)1000000000)
 
 /*
  * Nanoseconds on the monotonic clock, from an arbitrary start; always > 0.

@@ -85,7 +85,7 @@
         jmpq    *%rcx
 .endm
 
-/* The unwind state of a context that has just been switched to (or is about to be left): all registers saved. */
+/* The unwind state of a context just switched to (or about to be left): all registers saved. */
 .macro CFI_SAVED
         .cfi_def_cfa %rsp, 56
         .cfi_offset %rip, -8
@@ -121,7 +121,7 @@ END tz_arch_switch
 /*
  * bool tz_arch_final(struct tz_m *m, struct tz_g *next)
  * rdi = m, rsi = next; g->result is returned to the user in rax.
- * The switch itself, .Lswitch_to, is shared by the three forms: rbx = m, rax = next, the old context is saved.
+ * The switch itself, .Lswitch_to, is shared by the three forms: rbx = m, rax = next, the old context saved.
  */
 FUNC tz_arch_final
         SAVE
@@ -205,7 +205,7 @@ FUNC tz_arch_final
         movq    TZ_M_AFTER_ARG(%rbx), %rsi
         cmpq    $TZ_AFTER_UNLOCK, %rdx
         jne     .Lafter_call
-        /* The release of a channel's lock: a look at the waiter word, then a plain store (see sched/spin.h). */
+        /* The release of a channel's lock: a look at the waiter word, then a plain store (sched/spin.h). */
         cmpl    $0, 4(%rsi)
         jne     .Lunlock_slow
         movl    $0, (%rsi)
@@ -235,7 +235,8 @@ FUNC tz_arch_leave_stack
 END tz_arch_leave_stack
 
 /*
- * The first instruction of a new goroutine: rbx = m, rax = g, the stack empty and aligned. Unwinders end here.
+ * The first instruction of a new goroutine: rbx = m, rax = g, the stack empty and aligned. Unwinders end
+ * here.
  */
 FUNC tz_arch_entry
         .cfi_undefined %rip
@@ -254,8 +255,8 @@ FUNC tz_arch_entry
 END tz_arch_entry
 
 /*
- * A final form that ends in a call: rbx = m, rax = g, rsp at the saved registers. Jumps to g->resume_fn(m) as if
- * the user had called that instead.
+ * A final form that ends in a call: rbx = m, rax = g, rsp at the saved registers. Jumps to g->resume_fn(m)
+ * as if the user had called that instead.
  */
 FUNC tz_arch_resume_call
         CFI_SAVED

@@ -38,8 +38,8 @@ struct tz_g;
 /* Saves m->g and switches to next. Returns when that G is switched to again, with the M it then runs on. */
 struct tz_m *tz_arch_switch(struct tz_m *m, struct tz_g *next);
 
-/* The final form: saves m->g, switches to next; returns m->g's result when it is switched to again, to the caller's
- * caller if this was a tail call, having left the runtime. */
+/* The final form: saves m->g, switches to next; returns m->g's result when it is switched to again, to the
+ * caller's caller if this was a tail call, having left the runtime. */
 bool tz_arch_final(struct tz_m *m, struct tz_g *next);
 
 /* Switches to next for good: m->g is dead or never to be resumed. */
@@ -48,15 +48,16 @@ TZ_NORETURN void tz_arch_leave_stack(struct tz_m *m, struct tz_g *next);
 /* Not called: addresses for g->resume. */
 /* A new goroutine: leaves the runtime, calls g->fn(g->arg), then the hook `ended`. g->sp is aligned to 16. */
 void tz_arch_entry(void);
-/* Instead of returning from a final form: jumps to g->resume_fn(m) with the user's return address as its caller. */
+/* Instead of returning from a final form: jumps to g->resume_fn(m) with the user's return address as its
+ * caller. */
 void tz_arch_resume_call(void);
 
 typedef struct tz_arch_hooks_t {
-    void (*ended)(void);                       /* fn of a goroutine has returned; in user code; never returns */
+    void (*ended)(void); /* fn of a goroutine has returned; in user code; never returns */
     void (*unlock_slow)(struct tz_m *m, void *lock); /* releases a lock that has waiters, after the switch */
-    bool (*leave)(struct tz_m *m);             /* the whole of leaving the runtime, where g->leave is not 0 */
+    bool (*leave)(struct tz_m *m); /* the whole of leaving the runtime, where g->leave is not 0 */
     void (*switching)(struct tz_m *m, struct tz_g *next); /* sanitizers: before the stack pointer changes */
-    void (*switched)(struct tz_m *m);          /* sanitizers: after; runs the after-switch action */
+    void (*switched)(struct tz_m *m); /* sanitizers: after; runs the after-switch action */
 } tz_arch_hooks_t;
 extern tz_arch_hooks_t tz_arch_hooks;
 

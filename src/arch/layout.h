@@ -17,8 +17,8 @@
 #define TZ_AFTER_UNLOCK 1
 
 /* A switch touches the first cache line of a G alone. */
-#define TZ_G_SP        24
-#define TZ_G_RESULT    32
+#define TZ_G_SP     24
+#define TZ_G_RESULT 32
 /* Two words read as one: neither a special way to resume nor one to leave. */
 #define TZ_G_SPECIAL   40
 #define TZ_G_LEAVE     44

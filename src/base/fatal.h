@@ -15,8 +15,8 @@
 TZ_NORETURN TZ_COLD void tz_throw(const char *text);
 TZ_NORETURN TZ_COLD void tz_fatal(const char *text);
 
-/* What these and panics share: KIND TEXT, the traceback, exit code 2. The first report wins: other threads that come
- * here meanwhile wait for the end, a failure inside the report ends the process at once. */
+/* What these and panics share: KIND TEXT, the traceback, exit code 2. The first report wins: other threads
+ * that come here meanwhile wait for the end, a failure inside the report ends the process at once. */
 TZ_NORETURN TZ_COLD void tz_report(const char *kind, const char *text, bool all);
 
 /* Prints pieces of text, ending with a NULL, to standard error in one write. */
@@ -28,7 +28,7 @@ const char *tz_decimal(char buf[24], uint64_t n);
 typedef struct tz_fatal_hooks_t {
     void (*write)(int fd, const char *text, size_t n);
     void (*exit)(int code);
-    void (*hang)(void); /* sleeps for ever */
+    void (*hang)(void);          /* sleeps for ever */
     void (*traceback)(bool all); /* the goroutines' headers and frames */
 } tz_fatal_hooks_t;
 extern tz_fatal_hooks_t tz_fatal_hooks;

@@ -37,7 +37,8 @@ tuza_chan *tuza_chan_make(size_t elem_size, size_t capacity)
     if (elem_size > ELEM_MAX || __builtin_mul_overflow(elem_size, capacity, &bytes) ||
         bytes > PTRDIFF_MAX - 2 * sizeof(tuza_chan) || capacity > PTRDIFF_MAX)
         tz_panic_outside("makechan: size out of range");
-    /* Unbuffered, all that is used shall lie in one cache line; malloc's own aligned forms are ten times as slow. */
+    /* Unbuffered, all that is used shall lie in one cache line;
+     * malloc's own aligned forms are ten times as slow. */
     size_t header = (sizeof(tuza_chan) + 15) & ~(size_t)15; /* elements are as aligned as malloc's blocks */
     char *block = malloc(header + bytes + TZ_CACHE_LINE - sizeof(void *));
     if (!block)
@@ -124,8 +125,8 @@ TZ_INLINE tz_sudog *buf_get(tuza_chan *c, void *elem, size_t size)
     return s;
 }
 
-/* What of a send and a receive follows the lock. Inlined twice: `quick` has no call but the last, and words for
- * elements, the other copes with everything. */
+/* What of a send and a receive follows the lock. Inlined twice: `quick` has no call but the last, and words
+ * for elements, the other copes with everything. */
 typedef struct how {
     bool quick;
     bool alone;
@@ -323,7 +324,8 @@ void tuza_chan_close(tuza_chan *c)
     for (tz_sudog *s = senders; s; s = s->next)
         tz_resume_with(s->g, woken_by_close);
     tz_spin_unlock(&c->lock, alone);
-    /* All receivers, then all senders, now that the lock is free. s->next is read first: a G that runs reuses it. */
+    /* All receivers, then all senders, now that the lock is free. s->next is read first:
+     * a G that runs reuses it. */
     for (tz_sudog *s = receivers, *next; s; s = next) {
         next = s->next;
         tz_ready(m, s->g);

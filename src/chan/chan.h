@@ -28,12 +28,12 @@ struct tuza_chan {
     uint32_t elem_size; /* const */
     uint32_t closed;    /* under the lock, peeked by the try forms */
     tz_waitq recvq, sendq;
-    size_t count;          /* buffered elements; under the lock, peeked */
-    size_t capacity;       /* const */
+    size_t count;            /* buffered elements; under the lock, peeked */
+    size_t capacity;         /* const */
     size_t recv_at, send_at; /* under the lock: places in the buffer */
-    char *buf;             /* const; the elements under the lock */
-    uint32_t refs;         /* atomic */
-    uint32_t pad;          /* const: what lies before this in malloc's block */
+    char *buf;               /* const; the elements under the lock */
+    uint32_t refs;           /* atomic */
+    uint32_t pad;            /* const: what lies before this in malloc's block */
 };
 
 TZ_INLINE void tz_waitq_put(tz_waitq *q, tz_sudog *s)

@@ -9,16 +9,18 @@
 #include "base/base.h"
 
 typedef struct tz_timer {
-    int64_t when;  /* monotonic ns; fixed while in a heap */
-    uint32_t pos;  /* place in the heap + 1; 0: in none */
+    int64_t when;                                /* monotonic ns; fixed while in a heap */
+    uint32_t pos;                                /* place in the heap + 1; 0: in none */
     void (*fire)(struct tz_timer *t, void *ctx); /* called by the heap's owner */
 } tz_timer;
 
+typedef struct tz_timerheap_item {
+    int64_t when; /* beside the pointer: a sift compares without a cache miss for each timer */
+    tz_timer *timer;
+} tz_timerheap_item;
+
 typedef struct tz_timerheap {
-    struct tz_timerheap_item {
-        int64_t when; /* beside the pointer: a sift compares without a cache miss for each timer */
-        tz_timer *timer;
-    } *items;
+    tz_timerheap_item *items;
     uint32_t n, cap;
 } tz_timerheap;
 

@@ -78,16 +78,16 @@ struct arena {
 /* Descriptors' memory: room for that many, then another piece. */
 #define PIECE ((size_t)64 << 10)
 
-static tz_lock lock;                            /* TZ_RANK_ARENA: all below */
-static struct arena *arenas;                    /* the newest; release, acquire */
+static tz_lock lock;         /* TZ_RANK_ARENA: all below */
+static struct arena *arenas; /* the newest; release, acquire */
 static struct cls {
-    struct arena *carving;  /* older ones are carved out */
-    struct arena *newest;   /* older ones are ready throughout */
-    uint32_t ready;         /* slots ready and not carved, in all of them */
-    uint32_t promised;      /* <= ready: how many of these only a promised carve may take */
+    struct arena *carving; /* older ones are carved out */
+    struct arena *newest;  /* older ones are ready throughout */
+    uint32_t ready;        /* slots ready and not carved, in all of them */
+    uint32_t promised;     /* <= ready: how many of these only a promised carve may take */
 } classes[TZ_STACK_CLASSES];
 static struct arena *piece_at, *piece_end;
-static size_t reserved; /* relaxed for readers */
+static size_t reserved;   /* relaxed for readers */
 static bool markers_work; /* the last guards installed were markers */
 
 bool tz_stack_no_markers;
@@ -240,7 +240,8 @@ int tz_stack_carve(int cls, tz_stack **out, int n, bool promised)
 {
     struct cls *c = &classes[cls];
     tz_lock_acquire(&lock, TZ_RANK_ARENA);
-    uint32_t got = promised ? (c->promised < (uint32_t)n ? c->promised : (uint32_t)n) : unpromised(cls, (uint32_t)n);
+    uint32_t got =
+        promised ? (c->promised < (uint32_t)n ? c->promised : (uint32_t)n) : unpromised(cls, (uint32_t)n);
     uint32_t done = 0;
     while (done < got) {
         struct arena *a = c->carving;

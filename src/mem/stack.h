@@ -18,11 +18,11 @@
 #define TZ_STACK_MAX     ((size_t)1 << 30)
 #define TZ_STACK_GUARD   ((size_t)64 << 10)
 /* Slots of class c are CLASS0 << c bytes; class 1 is the default's. */
-#define TZ_STACK_CLASS0  ((size_t)128 << 10)
+#define TZ_STACK_CLASS0 ((size_t)128 << 10)
 /* Room for the control block at the top of each slot; its users assert that they fit. */
-#define TZ_STACK_BLOCK   512
+#define TZ_STACK_BLOCK 512
 /* Slot tops are lowered by (slot mod 8) times this: equal offsets would alias in the caches. */
-#define TZ_STACK_COLOUR  320
+#define TZ_STACK_COLOUR 320
 
 /* First member of every control block. Written once, when the slot is carved. */
 typedef struct tz_stack {
@@ -32,17 +32,18 @@ typedef struct tz_stack {
     uint32_t slot; /* serial within its arena */
 } tz_stack;
 
-/* The size class whose slots offer at least `size` usable bytes (0: the default's class; for the default the slot
- * itself is TZ_STACK_DEFAULT, guard included); -EINVAL above TZ_STACK_MAX. */
+/* The size class whose slots offer at least `size` usable bytes (0: the default's class; for the default the
+ * slot itself is TZ_STACK_DEFAULT, guard included); -EINVAL above TZ_STACK_MAX. */
 int tz_stack_class(size_t size);
 #define TZ_STACK_CLASSES 15
 
-/* Promises n slots of a class: that many later carves with `promised` can't fail. Their guards stand then, but
- * nothing of the slots is touched. Returns how many (>= 1, <= n), or -ENOMEM. Thread-safe. */
+/* Promises n slots of a class: that many later carves with `promised` can't fail. Their guards stand then,
+ * but nothing of the slots is touched. Returns how many (>= 1, <= n), or -ENOMEM. Thread-safe. */
 int tz_stack_promise(int cls, int n);
 
-/* Carves up to n fresh slots of a class, promised ones or others. out[i] is a control block with its tz_stack filled
- * in and the rest zero; nothing else of the slot is touched. Returns how many (>= 1), or -ENOMEM. Thread-safe. */
+/* Carves up to n fresh slots of a class, promised ones or others. out[i] is a control block with its tz_stack
+ * filled in and the rest zero; nothing else of the slot is touched. Returns how many (>= 1), or -ENOMEM.
+ * Thread-safe. */
 int tz_stack_carve(int cls, tz_stack **out, int n, bool promised);
 
 /* Gives the pages below the one that holds hi back to the kernel. The slot must not be in use. */
@@ -51,8 +52,8 @@ void tz_stack_trim(tz_stack *s);
 /* The high-water mark: bytes from hi down to the lowest page ever touched since it was last trimmed. */
 size_t tz_stack_used(const tz_stack *s);
 
-/* Calls fn for every slot ever carved, until it returns false. Lock-free, async-signal-safe: arenas are only ever
- * added. */
+/* Calls fn for every slot ever carved, until it returns false. Lock-free, async-signal-safe:
+ * arenas are only ever added. */
 void tz_stack_each(bool (*fn)(tz_stack *s, void *arg), void *arg);
 
 /* The slot whose guard or stack holds addr, or NULL; *guard says which. Async-signal-safe. */
@@ -61,7 +62,8 @@ tz_stack *tz_stack_find(const void *addr, bool *guard);
 /* Address space reserved for slots so far, in bytes. */
 size_t tz_stack_reserved(void);
 
-/* Tests: take the PROT_NONE guards although the kernel knows better ones. Before the first carve of an arena. */
+/* Tests: take the PROT_NONE guards although the kernel knows better ones.
+ * Before the first carve of an arena. */
 extern bool tz_stack_no_markers;
 
 #endif /* TZ_STACK_H */

@@ -26,7 +26,8 @@ void tz_os_membarrier(void)
         tz_os_yield(); /* the kernel's list of processors found no memory */
     if (r == 0)
         return;
-    /* The other threads have left out their fences, relying on this one: without it memory is corrupted unseen. */
+    /* The other threads have left out their fences, relying on this one:
+     * without it memory is corrupted unseen. */
     static const char text[] =
         "fatal error: tuza: membarrier refused after it was granted (a seccomp filter?)\n";
     tz_os_write(2, text, sizeof text - 1);

@@ -47,7 +47,8 @@ int tz_os_cpu_affinity(void)
 
 /* Room for a path: what the kernel can open. */
 #define PATH_ROOM 4096
-/* Room for a line of mountinfo: two paths in which every byte may be written as \ooo, and what is around them. */
+/* Room for a line of mountinfo: two paths in which every byte may be written as \ooo,
+ * and what is around them. */
 #define LINE_ROOM (2 * 4 * PATH_ROOM + PATH_ROOM)
 
 struct lines {
@@ -78,7 +79,8 @@ static bool lines_open(struct lines *l, const char *root, const char *path)
     return l->fd >= 0;
 }
 
-/* The next line, ended by a NUL, until NULL. One that does not fit comes in pieces: none of ours is that long. */
+/* The next line, ended by a NUL, until NULL. One that does not fit comes in pieces:
+ * none of ours is that long. */
 static char *lines_next(struct lines *l)
 {
     for (;;) {
@@ -107,7 +109,8 @@ static char *lines_next(struct lines *l)
     }
 }
 
-/* Cuts the text at the next `end` and returns what was before it; *rest goes behind it, NULL where there was none. */
+/* Cuts the text at the next `end` and returns what was before it; *rest goes behind it,
+ * NULL where there was none. */
 static char *cut(char **rest, char end)
 {
     char *field = *rest;
@@ -146,7 +149,8 @@ static void unescape(char *s)
     *to = '\0';
 }
 
-/* A decimal number > 0 at *s, which goes behind it; -1 where there is none, or one so large that it limits nothing. */
+/* A decimal number > 0 at *s, which goes behind it; -1 where there is none,
+ * or one so large that it limits nothing. */
 static int64_t number(const char **s)
 {
     int64_t n = 0;
@@ -180,7 +184,8 @@ static bool ends(char c)
     return c == '\0' || c == '\n';
 }
 
-/* The quota of the group whose folder is dir[0..end), in thousandths rounded up; 0: none. dir has room behind end. */
+/* The quota of the group whose folder is dir[0..end), in thousandths rounded up; 0: none.
+ * dir has room behind end. */
 static int64_t level_quota(char *dir, size_t end, bool v2)
 {
     char text[64];
@@ -214,7 +219,8 @@ static int64_t level_quota(char *dir, size_t end, bool v2)
     return period <= 0 ? 0 : (quota * 1000 + period - 1) / period;
 }
 
-/* How a path leads on from `base`, "" for base itself; NULL where it is not below it, or leaves it again by "..". */
+/* How a path leads on from `base`, "" for base itself; NULL where it is not below it,
+ * or leaves it again by "..". */
 static const char *below(const char *base, const char *path)
 {
     size_t n = strlen(base);

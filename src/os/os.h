@@ -26,24 +26,26 @@ void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
 void tz_os_futex_wake(const uint32_t *addr, int n);
 
 /* vmem.c.
- * tz_os_reserve: n bytes (a multiple of the page size) of private, zeroed, writable memory, backed when touched,
- * without huge pages and without counting against overcommit; aligned to the page. NULL: no memory or address
- * space. Under mlockall(MCL_FUTURE) the pages are not locked in. */
+ * tz_os_reserve: n bytes (a multiple of the page size) of private, zeroed, writable memory, backed when
+ * touched, without huge pages and without counting against overcommit; aligned to the page. NULL: no memory
+ * or address space. Under mlockall(MCL_FUTURE) the pages are not locked in. */
 void *tz_os_reserve(size_t n);
 void tz_os_release(void *p, size_t n); /* unmaps; p, n as reserved */
-/* Makes n ranges of `size` bytes each inaccessible, the first at p, one every `stride` bytes. With markers true by
- * MADV_GUARD_INSTALL (in batches by process_madvise; -EINVAL/-ENOSYS/-EPERM... where the kernel does not know it,
- * and then nothing was changed), else by mprotect(PROT_NONE) (-ENOMEM past vm.max_map_count; ranges done are undone). */
+/* Makes n ranges of `size` bytes each inaccessible, the first at p, one every `stride` bytes. With markers
+ * true by MADV_GUARD_INSTALL (in batches by process_madvise; -EINVAL/-ENOSYS/-EPERM... where the kernel does
+ * not know it, and then nothing was changed), else by mprotect(PROT_NONE) (-ENOMEM past vm.max_map_count;
+ * ranges done are undone). */
 int tz_os_guard(void *p, size_t size, size_t stride, size_t n, bool markers);
 /* Gives the pages back to the kernel; they read as zero next. */
 void tz_os_discard(void *p, size_t n);
-/* How many bytes of [p, p+n), counted from its highest page downwards to the lowest resident page, are in use. */
+/* How many bytes of [p, p+n), counted from its highest page downwards to the lowest resident page,
+ * are in use. */
 size_t tz_os_resident_from_top(const void *p, size_t n);
 size_t tz_os_page_size(void);
 
 /* thread.c.
- * Starts a detached thread that runs fn(arg) with the given stack size, with all signals blocked while it starts and
- * then, right before fn, the mask tz_os_thread_mask_save() remembered. 0, -EAGAIN, -ENOMEM. */
+ * Starts a detached thread that runs fn(arg) with the given stack size, with all signals blocked while it
+ * starts and then, right before fn, the mask tz_os_thread_mask_save() remembered. 0, -EAGAIN, -ENOMEM. */
 int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const char *name);
 void tz_os_thread_mask_save(void);
 int tz_os_tid(void);
@@ -61,15 +63,18 @@ void tz_os_close(int fd);
 int tz_os_thread_count(void);
 
 /* barrier.c: membarrier(PRIVATE_EXPEDITED).
- * Registers; false where the kernel or a filter refuses: then the full-fence variant of the protocol is used. */
+ * Registers; false where the kernel or a filter refuses: then the full-fence variant of the protocol is
+ * used. */
 bool tz_os_membarrier_init(void);
-/* A full fence on every thread of the process that is running, before it returns. Only after init said true. */
+/* A full fence on every thread of the process that is running, before it returns.
+ * Only after init said true. */
 void tz_os_membarrier(void);
 
 /* cpu.c: the CPUs in this process's affinity mask (>= 1), of any number of CPUs. */
 int tz_os_cpu_affinity(void);
-/* The least CPU quota on the path of this process's cgroup (v1 or v2, every level up to the root), in thousandths of a
- * CPU; 0 where there is none. root is "" (tests pass a folder with a fake /proc and /sys). Allocates nothing. */
+/* The least CPU quota on the path of this process's cgroup (v1 or v2, every level up to the root), in
+ * thousandths of a CPU; 0 where there is none. root is "" (tests pass a folder with a fake /proc and /sys).
+ * Allocates nothing. */
 int64_t tz_os_cpu_quota_milli(const char *root);
 
 /* misc.c: write all of it to a descriptor, as far as it goes; async-signal-safe. */

@@ -36,7 +36,8 @@ TZ_INLINE void tz_sys_close(int fd)
     (void)tz_sys(SYS_close, fd);
 }
 
-/* Reads until the buffer is full or the file ends; how many bytes, or a negative errno where there were none. */
+/* Reads until the buffer is full or the file ends; how many bytes,
+ * or a negative errno where there were none. */
 TZ_INLINE long tz_sys_read(int fd, char *buf, size_t n)
 {
     size_t done = 0;

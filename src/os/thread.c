@@ -84,7 +84,8 @@ static int add_tls(struct dl_phdr_info *info, size_t size, void *total)
     return 0;
 }
 
-/* What libc takes from a thread's stack before its function runs: its own needs and the threads' static variables. */
+/* What libc takes from a thread's stack before its function runs:
+ * its own needs and the threads' static variables. */
 static size_t stack_overhead(void)
 {
     static size_t overhead; /* 0: not known yet; threads that race here find the same */
@@ -111,7 +112,8 @@ static int create(struct start *s, size_t size)
         r = pthread_attr_setstacksize(&attr, size);
         if (r == 0)
             r = pthread_create(&id, &attr, thread_main, s);
-        /* EINVAL: less than libc needs, for instance since a library with many thread variables was loaded. */
+        /* EINVAL: less than libc needs, for instance since a library with many thread variables was
+         * loaded. */
         size *= 2;
     } while (r == EINVAL && size <= ((size_t)256 << 20));
     pthread_attr_destroy(&attr);
@@ -163,8 +165,8 @@ void tz_os_precise_timers(void)
 
 int64_t tz_os_thread_cpu(int tid)
 {
-    /* The kernel's encoding of a clock that belongs to a thread: the complement of its id, then 4 for "of a thread"
-     * and 2 for the scheduler's count. libc has a call only for those whose pthread_t is at hand. */
+    /* The kernel's encoding of a clock that belongs to a thread: the complement of its id, then 4 for "of a
+     * thread" and 2 for the scheduler's count. libc has a call only for those whose pthread_t is at hand. */
     clockid_t id = (clockid_t)((~(unsigned)tid << 3) | 6);
     struct timespec ts;
     if (tid <= 0 ||

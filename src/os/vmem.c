@@ -33,8 +33,8 @@ enum {
     ADVICE_GUARD_INSTALL = 102,
     ADVICE_GUARD_REMOVE = 103,
 };
-/* Linux 6.15: the calling thread in place of a pidfd. Not the thread group's: that is its first thread, which is
- * without an address space once it has exited by itself. */
+/* Linux 6.15: the calling thread in place of a pidfd. Not the thread group's: that is its first thread, which
+ * is without an address space once it has exited by itself. */
 #define PIDFD_OF_SELF (-10000)
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -89,7 +89,8 @@ static int advise(void *p, size_t n, int advice)
     return r;
 }
 
-/* Gives one advice on n ranges. How many ranges, from the first, have surely had it: the rest may be tried singly. */
+/* Gives one advice on n ranges. How many ranges, from the first, have surely had it:
+ * the rest may be tried singly. */
 static size_t advise_batch(char *p, size_t size, size_t stride, size_t n, int advice)
 {
     struct iovec v[BATCH];
@@ -101,8 +102,8 @@ static size_t advise_batch(char *p, size_t size, size_t stride, size_t n, int ad
             v[i] = (struct iovec){.iov_base = p + (done + i) * stride, .iov_len = size};
         long r = tz_sys(SYS_process_madvise, fd, v, k, advice, (long)0);
         if (r == -EBADF && fd == PIDFD_OF_SELF) {
-            /* Opened for this call alone: one kept would be the parent's after a fork, or somebody else's number
-             * after a program has closed all it does not know. */
+            /* Opened for this call alone: one kept would be the parent's after a fork, or somebody else's
+             * number after a program has closed all it does not know. */
             fd = (int)tz_sys(SYS_pidfd_open, getpid(), 0);
             if (fd < 0)
                 return done;
@@ -170,16 +171,16 @@ void tz_os_discard(void *p, size_t n)
         return;
     if (advise(p, n, MADV_DONTNEED) == 0)
         return;
-    /* Pages that the program has locked in: Linux 5.18 discards them too. Believed when it is seen, like the markers;
-     * else they are zeroed by hand. */
+    /* Pages that the program has locked in: Linux 5.18 discards them too. Believed when it is seen, like the
+     * markers; else they are zeroed by hand. */
     *(volatile char *)p = 1;
     if (advise(p, n, ADVICE_DONTNEED_LOCKED) != 0 || *(volatile char *)p != 0)
         memset(p, 0, n);
 }
 
 /*
- * Where the lowest page of [p, end) that was ever touched begins; end where none was. The page map knows pages that
- * are present and pages swapped out; mincore, for processes without /proc, only the former.
+ * Where the lowest page of [p, end) that was ever touched begins; end where none was. The page map knows
+ * pages that are present and pages swapped out; mincore, for processes without /proc, only the former.
  */
 static const char *lowest_touched(const char *p, const char *end, size_t page)
 {

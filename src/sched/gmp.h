@@ -282,7 +282,8 @@ typedef struct tz_sched_t {
     /* lock sched; the counts are peeked */
     tz_workq runq;      /* served in order */
     tz_workq overflow;  /* the last batch first */
-    uint32_t runq_size; /* of both */
+    uint32_t runq_size;  /* of both */
+    uint32_t runq_taken; /* how many were ever taken off them */
     tz_p *pidle;
     uint32_t npidle;
     tz_p *pwork; /* Ps with work queued that wait for an M */

@@ -16,10 +16,10 @@
 #include "sched/sched.h"
 
 /* The scheduler alone runs on these, and the stack of signal handlers is another. */
-#define M_STACK    ((size_t)256 << 10)
-#define RETRIES    20
-#define IDLE_NS    1000000000
-#define REAP_NS    5000000000
+#define M_STACK ((size_t)256 << 10)
+#define RETRIES 20
+#define IDLE_NS 1000000000
+#define REAP_NS 5000000000
 
 tz_m tz_nobody = {.seq = 1, .g = &tz_nobody.g0_block, .g0 = &tz_nobody.g0_block};
 __thread tz_m *tz_self_m __attribute__((tls_model("initial-exec"))) = &tz_nobody;
@@ -130,8 +130,8 @@ void tz_newm_locked(void)
     tz_note_wake(&tz_sched.template_note);
 }
 
-/* Once: the process can't have more threads. What is running goes on, what is stuck stays so until a thread ends or
- * comes back. */
+/* Once: the process can't have more threads. What is running goes on,
+ * what is stuck stays so until a thread ends or comes back. */
 static void warn(int err)
 {
     static bool warned;

@@ -61,8 +61,8 @@
 
 #define FAIR_EVERY 61
 #define SPIN_NS    20000 /* about what it costs to wake an idle core */
-#define SAMPLE_NS  3000
-#define GRAIN_NS   1000
+#define SAMPLE_NS  5000
+#define GRAIN_NS   4000
 
 uint64_t tz_rand(tz_m *m)
 {

@@ -25,8 +25,8 @@ void tz_runq_put_slow(tz_p *p, tz_work *g, uint32_t head, uint32_t tail)
 
 bool tz_runq_empty(tz_p *p)
 {
-    /* A put moves runnext to the ring while the ring may look empty, then fills the tail: a tail that stood still
-     * around the other two looks means that they belong together. */
+    /* A put moves runnext to the ring while the ring may look empty, then fills the tail: a tail that stood
+     * still around the other two looks means that they belong together. */
     for (;;) {
         uint32_t h = tz_load_acquire(&p->runq_head);
         uint32_t t = tz_load_acquire(&p->runq_tail);
@@ -136,6 +136,7 @@ tz_work *tz_globq_get_fair(void)
         tz_sched.overflow = (tz_workq){NULL, NULL};
     }
     count(-1u);
+    tz_store_relaxed(&tz_sched.runq_taken, tz_sched.runq_taken + 1);
     return pop(&tz_sched.runq);
 }
 
@@ -155,6 +156,7 @@ tz_work *tz_globq_get(tz_p *p)
     if (n > room + 1)
         n = room + 1;
     count(-n);
+    tz_store_relaxed(&tz_sched.runq_taken, tz_sched.runq_taken + n);
     tz_work *first = NULL;
     while (n-- > 0) {
         tz_work *w = pop(tz_sched.overflow.head ? &tz_sched.overflow : &tz_sched.runq);

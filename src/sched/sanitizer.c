@@ -75,7 +75,8 @@ void tz_sanitizer_switched(tz_m *m)
     __sanitizer_finish_switch_fiber(m->g->fake_stack, &lo, &n);
     m->g->fake_stack = NULL;
     if (m->asan_from->status == TZ_G_DEAD) /* frames that a goexit abandoned */
-        __asan_unpoison_memory_region(m->asan_from->stack.lo, (size_t)(m->asan_from->stack.hi - m->asan_from->stack.lo));
+        __asan_unpoison_memory_region(m->asan_from->stack.lo,
+                                      (size_t)(m->asan_from->stack.hi - m->asan_from->stack.lo));
     if (m->asan_from == m->g0) {
         m->g0_lo = lo;
         m->g0_hi = (const char *)lo + n;

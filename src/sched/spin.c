@@ -5,12 +5,13 @@
 #include "arch/arch.h"
 #include "os/os.h"
 
-#define SPINS     40
-#define NAP_NS    50000
+#define SPINS  40
+#define NAP_NS 50000
 
 void tz_spin_lock_slow(tz_spin *l)
 {
-    /* Test, then test-and-set, backing off: whoever holds the lock keeps the line and gets work done in a batch. */
+    /* Test, then test-and-set, backing off: whoever holds the lock keeps the line and gets work done in a
+     * batch. */
     for (int i = 1; i <= SPINS; i++) {
         uint32_t free = 0;
         if (tz_load_relaxed(&l->word) == 0 && tz_cas_acquire(&l->word, &free, 1))

@@ -30,16 +30,19 @@
 #define QUIET         20 /* looks with nothing to watch before it looks less often */
 #define SLICE_NS      10000000
 #define SLICE_MAX_NS  100000000
-#define GRAIN_NS      2000    /* queues that move faster than this serve themselves */
+#define GRAIN_NS      8000    /* queues that move faster than this serve themselves */
 #define QUOTA_NS      1000000000
 
 int64_t tz_sysmon_until;
 
+#define GRACE_NS      20000   /* within which a busy P looks at its own timers */
+
 typedef struct watch {
     int64_t now;
-    int64_t next_timer;
-    bool close;   /* something to look at again soon */
-    bool waiting; /* work that no P serves: the global queue, Ms that wait in place, a timer that is due */
+    int64_t next_timer; /* when the first timer needs somebody */
+    bool close;         /* something to look at again soon */
+    bool due;           /* that was before now */
+    bool waiting;       /* work that no P serves: the global queue, Ms that wait in place, a timer that is due */
     int64_t slice;
 } watch;
 
@@ -208,15 +211,44 @@ static bool look_at_p(watch *w, tz_p *p, bool idle)
     return owes;
 }
 
+/* When the first timer is due that its P's owner will not see to by itself. */
+static int64_t next_timer(void)
+{
+    tz_p **allp = tz_load_acquire(&tz_sched.allp);
+    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    int64_t next = INT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t due = tz_load_relaxed(&allp[i]->timer_min);
+        if (due && due < INT64_MAX - GRACE_NS && tz_load_relaxed(&allp[i]->status) == TZ_P_RUNNING)
+            due += GRACE_NS;
+        if (due && due < next)
+            next = due;
+    }
+    return next;
+}
+
+/* Whether something that was on the global queue at the last look is there still. */
+static bool global_is_old(void)
+{
+    static uint32_t size, taken;
+    uint32_t now = tz_load_relaxed(&tz_sched.runq_taken);
+    bool old = size > now - taken;
+    size = tz_load_relaxed(&tz_sched.runq_size);
+    taken = now;
+    return old;
+}
+
 static void look_at_ps(watch *w)
 {
     tz_p **allp = tz_load_acquire(&tz_sched.allp);
     uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
     bool idle = tz_load_relaxed(&tz_sched.npidle) != 0;
-    bool owes = idle && w->waiting;
+    bool owes = global_is_old() || w->due || tz_load_relaxed(&tz_sched.mwait_due) <= w->now;
+    if (idle && w->waiting)
+        w->close = true;
     for (uint32_t i = 0; i < n; i++)
         owes |= look_at_p(w, allp[i], idle);
-    if (owes)
+    if (idle && owes)
         tz_wakep();
 }
 
@@ -269,9 +301,9 @@ void tz_sysmon(void *unused)
         /* From here on a kick is a note that ends the next sleep at once. */
         tz_note_clear(&tz_sched.sysmon_note);
         tz_store_relaxed(&tz_sysmon_until, TZ_OS_FOREVER);
-        watch w = {.now = tz_os_now(), .next_timer = tz_timers_next(), .slice = slice()};
-        bool due = w.next_timer <= w.now;
-        w.waiting = tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.mwait_due) <= w.now || due;
+        watch w = {.now = tz_os_now(), .next_timer = next_timer(), .slice = slice()};
+        w.due = w.next_timer <= w.now;
+        w.waiting = tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.mwait_due) <= w.now || w.due;
         look_at_ms(&w);
         look_at_ps(&w);
         follow_quota(w.now);
@@ -285,7 +317,7 @@ void tz_sysmon(void *unused)
             delay = LOOK_NS;
             continue;
         }
-        if (w.close || due)
+        if (w.close || w.due)
             quiet = 0;
         else
             quiet++;

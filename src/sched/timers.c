@@ -29,7 +29,8 @@ static void sleep_fire(tz_timer *t, void *ctx)
     tz_m *m = ctx;
     tz_g *g = TZ_CONTAINER_OF(t, tz_g, timer);
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
-    tz_runq_put(m->p, tz_work_of_g(g)); /* at the tail: many that are due together run in the order of their deadlines */
+    /* At the tail: many that are due together run in the order of their deadlines. */
+    tz_runq_put(m->p, tz_work_of_g(g));
 }
 
 static void unlock_timers(tz_m *m, void *arg)

@@ -69,7 +69,8 @@ static void receive_for_ever(void *arg)
     tuza_chan_recv(arg, NULL);
 }
 
-/* CH-15, CH-18: a sender that waits when the channel is closed panics, in its own goroutine; who closed goes on. */
+/* CH-15, CH-18: a sender that waits when the channel is closed panics, in its own goroutine;
+ * who closed goes on. */
 //! close_under_sender
 //> panic: send on closed channel
 //>

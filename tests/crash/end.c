@@ -38,8 +38,8 @@ static void at_exit(void)
     puts("atexit");
 }
 
-/* GR-09: main's return is the process's end, with its result, whatever the others do; atexit handlers run and stdio is
- * flushed. */
+/* GR-09: main's return is the process's end, with its result, whatever the others do;
+ * atexit handlers run and stdio is flushed. */
 //! main_returns exit 7
 //1 not flushed
 //1 atexit

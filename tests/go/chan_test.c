@@ -40,8 +40,8 @@ static void send_patterns(void *arg)
     tuza_chan_unref(c);
 }
 
-/* CH-02: elements of every size up to 65,535 bytes are copied whole, and nothing beside them is touched; zero-size
- * elements work and need no memory. */
+/* CH-02: elements of every size up to 65,535 bytes are copied whole, and nothing beside them is touched;
+ * zero-size elements work and need no memory. */
 TEST(element_sizes)
 {
     for (size_t s = 0; s < SIZES; s++) {
@@ -114,8 +114,8 @@ static void meanwhile(void)
     }
 }
 
-/* CH-03, CH-05: a send on an unbuffered channel ends no earlier than the receive begins; a waiting sender does not
- * count in len. */
+/* CH-03, CH-05: a send on an unbuffered channel ends no earlier than the receive begins;
+ * a waiting sender does not count in len. */
 TEST(unbuffered_send_waits)
 {
     memset(&stage, 0, sizeof stage);
@@ -164,7 +164,8 @@ static void close_it(void *arg)
     tuza_chan_unref(arg);
 }
 
-/* CH-11: a channel that is ready throughout (it has a value, then is also closed) is never reported as not ready. */
+/* CH-11: a channel that is ready throughout (it has a value,
+ * then is also closed) is never reported as not ready. */
 TEST(try_receive_race)
 {
     for (int i = 0; i < 2000 / SCALE; i++) {
@@ -317,8 +318,8 @@ TEST(close_wakes_all)
     tuza_chan_unref(c);
 }
 
-/* CH-19: all that was written before a send is seen after the receive (plain memory, in both directions; a race
- * detector has the last word). */
+/* CH-19: all that was written before a send is seen after the receive (plain memory, in both directions; a
+ * race detector has the last word). */
 static struct {
     tuza_chan *there, *back;
     long plain[16];
@@ -379,8 +380,8 @@ static void guarded_work(void *arg)
     }
 }
 
-/* CH-19: the k-th receive on a channel of capacity C happens before the (k+C)-th send has ended: a channel is a
- * semaphore, and with C=1 a lock. */
+/* CH-19: the k-th receive on a channel of capacity C happens before the (k+C)-th send has ended: a channel is
+ * a semaphore, and with C=1 a lock. */
 TEST(receive_happens_before_later_send)
 {
     memset(&guarded, 0, sizeof guarded);
@@ -450,8 +451,8 @@ static void receive_numbers(void *arg)
     tuza_chan_send(many.done, NULL);
 }
 
-/* CH-20, CH-23: many senders and receivers lose and duplicate nothing; a loop over a channel ends when it is closed
- * and drained. */
+/* CH-20, CH-23: many senders and receivers lose and duplicate nothing;
+ * a loop over a channel ends when it is closed and drained. */
 TEST(many_to_many)
 {
     static const size_t capacities[] = {0, 1, 2, 7, 128, 10000};
@@ -564,7 +565,8 @@ static void block_on_nil(void *arg)
     flag_set(&passed_nil, 1);
 }
 
-/* CH-04: send and receive on a nil channel block for ever, and hold up nobody else. The last test: they stay. */
+/* CH-04: send and receive on a nil channel block for ever, and hold up nobody else. The last test:
+ * they stay. */
 TEST(nil_channels)
 {
     woken = 0;

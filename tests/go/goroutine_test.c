@@ -12,7 +12,8 @@ static void count(void *arg)
     flag_add(&ran, 1);
 }
 
-/* GR-07: in a fresh main there is one goroutine; each started one counts until it has ended. The first test. */
+/* GR-07: in a fresh main there is one goroutine; each started one counts until it has ended.
+ * The first test. */
 TEST(num_goroutine)
 {
     CHECK_EQ(tuza_num_goroutine(), 1);
@@ -162,9 +163,9 @@ static void note_order(void *arg)
 }
 
 /*
- * GR-03: with GOMAXPROCS=1 the goroutine started last runs first once the starter blocks, the rest in the order of
- * their start. On a machine that stalls for a slice the starter's P may go elsewhere meanwhile: such rounds prove
- * nothing, and it takes only a few that don't.
+ * GR-03: with GOMAXPROCS=1 the goroutine started last runs first once the starter blocks, the rest in the
+ * order of their start. On a machine that stalls for a slice the starter's P may go elsewhere meanwhile: such
+ * rounds prove nothing, and it takes only a few that don't.
  */
 TEST(start_order)
 {
@@ -416,7 +417,8 @@ static void use_large_stack(void *arg)
     flag_add(&ran, 1);
 }
 
-/* GR-17: a goroutine may ask for a stack of its own size; absurd ones are refused, and nothing has happened. */
+/* GR-17: a goroutine may ask for a stack of its own size; absurd ones are refused,
+ * and nothing has happened. */
 TEST(stack_sizes)
 {
     static const size_t good[] = {

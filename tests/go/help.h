@@ -26,7 +26,8 @@
 #define HELP_ASAN 0
 #endif
 
-/* Whether the processor is emulated, as far as the suite goes; by how much less to do where things are slow. */
+/* Whether the processor is emulated, as far as the suite goes;
+ * by how much less to do where things are slow. */
 #if defined(__aarch64__)
 #define HELP_EMULATED 1
 #else
@@ -70,7 +71,8 @@ static inline bool help_chaos(void)
     return seed && *seed;
 }
 
-/* Waits until only `left` goroutines are there: the others use no channel any more, which can then be unref'd. */
+/* Waits until only `left` goroutines are there: the others use no channel any more,
+ * which can then be unref'd. */
 static inline void settle(int left)
 {
     EVENTUALLY(tuza_num_goroutine() <= left);

@@ -24,8 +24,8 @@ static int64_t cpu_ns(void)
     return t.tv_sec * TUZA_SECOND + t.tv_nsec;
 }
 
-/* PR-13: with 10,000 goroutines parked and no timers due, less than 0.2% of one CPU. The settling takes as long as it
- * takes: a quiet stretch of 5 s must come, not at once. */
+/* PR-13: with 10,000 goroutines parked and no timers due, less than 0.2% of one CPU. The settling takes as
+ * long as it takes: a quiet stretch of 5 s must come, not at once. */
 TEST(idle)
 {
     gate = tuza_chan_make(0, 0);

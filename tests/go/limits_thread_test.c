@@ -109,8 +109,8 @@ static int warnings(const char *path)
 
 static char log_path[] = "/tmp/tuza_limits_XXXXXX";
 
-/* Some threads and no more: more goroutines are stuck than there can be threads. The runtime says so once and goes on
- * with what it has; when the limit is lifted, all of them run. */
+/* Some threads and no more: more goroutines are stuck than there can be threads. The runtime says so once and
+ * goes on with what it has; when the limit is lifted, all of them run. */
 static int run_out(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -174,7 +174,8 @@ TEST(half_a_start)
     in_child(one_thread);
 }
 
-/* PR-12, LK-40: the thread limit reached while running: one warning, nothing lost, all well when it is lifted. */
+/* PR-12, LK-40: the thread limit reached while running: one warning, nothing lost,
+ * all well when it is lifted. */
 TEST(limit_while_running)
 {
     if (getuid() != 0)

@@ -7,8 +7,8 @@
  * meanwhile; only what these have done sets the stuck ones free. A scheduler
  * that waits for a stuck goroutine hangs here.
  */
-// ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=1 TUZA_CHAOS=31 | env GOMAXPROCS=2 TUZA_CHAOS=32
-// ctest: env GOMAXPROCS=1 TUZA_TEST_NO_MEMBARRIER=1
+// ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=1 TUZA_CHAOS=31
+// ctest: env GOMAXPROCS=2 TUZA_CHAOS=32 | env GOMAXPROCS=1 TUZA_TEST_NO_MEMBARRIER=1
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -249,8 +249,8 @@ TEST(loop_after_syscall)
     }
 }
 
-/* PR-04: stopping the world reaches goroutines in tight loops and blocking calls, and start it again does not need
- * them. */
+/* PR-04: stopping the world reaches goroutines in tight loops and blocking calls,
+ * and start it again does not need them. */
 TEST(stop_the_world)
 {
     int was = tuza_gomaxprocs(0);
@@ -306,8 +306,8 @@ static void light(void *arg)
     }
 }
 
-/* PR-03, PR-16: a pair that passes control to and fro shares one slice, and a goroutine that only polls has one of its
- * own: neither gets more than 20 times what the other does. */
+/* PR-03, PR-16: a pair that passes control to and fro shares one slice, and a goroutine that only polls has
+ * one of its own: neither gets more than 20 times what the other does. */
 TEST(ping_pong_hog)
 {
     double ratio = 0;
@@ -340,7 +340,8 @@ static void on_signal(int sig)
     flag_add(&signals, 1);
 }
 
-/* PR-17: signals during goroutines' execution are handled on whatever stack they find, and disturb nothing. */
+/* PR-17: signals during goroutines' execution are handled on whatever stack they find,
+ * and disturb nothing. */
 TEST(signal_storm)
 {
     struct sigaction a = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;

@@ -53,7 +53,8 @@ check() {
     if grep -q 'max search depth too small' out; then
         verdict FAIL "$name: the search was cut at its greatest depth"
     elif [ "$want" = pass ]; then
-        if grep -q 'errors: 0$' out && ! grep -qi -e 'search not completed' -e 'out of memory' -e 'memory limit' out; then
+        if grep -q 'errors: 0$' out &&
+            ! grep -qi -e 'search not completed' -e 'out of memory' -e 'memory limit' out; then
             verdict ok "$name: no error in ${states:-?} states, ${memory:-?} MB"
         else
             verdict FAIL "$name: $(grep -m 1 -e '^pan:' -e 'not completed' out || echo 'no result'), see $dir"

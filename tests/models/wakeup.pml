@@ -457,7 +457,10 @@ end_deep:
         d_step { flush(SYSMON); got = !lock; lock = true }; /* it only tries */
         if
         :: got ->
-            d_step { flush(SYSMON); got = nspinning == 0 && (pidle[0] || pidle[1]); if :: got -> nspinning++ :: else fi };
+            d_step {
+                flush(SYSMON); got = nspinning == 0 && (pidle[0] || pidle[1]);
+                if :: got -> nspinning++ :: else fi
+            };
             if
             :: got ->
                 take_idle(SYSMON, p, got);

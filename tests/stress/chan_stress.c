@@ -16,7 +16,8 @@
 
 enum { SENDERS = 7, RECEIVERS = 5, PAD = 3 };
 
-/* How often to poll before blocking. Never without end: with no buffer, pollers on both sides would not meet. */
+/* How often to poll before blocking. Never without end: with no buffer,
+ * pollers on both sides would not meet. */
 #define POLLS(r) (stress_next((r), 4) ? 0 : stress_next((r), 20))
 
 typedef struct value {
@@ -162,7 +163,8 @@ static void close_soon(void *arg)
     tuza_chan_unref(arg);
 }
 
-/* CH-16, CH-17: close races with receivers that come to wait, over and over; the last to leave frees the channel. */
+/* CH-16, CH-17: close races with receivers that come to wait, over and over;
+ * the last to leave frees the channel. */
 TEST(close_race)
 {
     stress_random r = stress_start(999);

@@ -165,7 +165,8 @@ static void known_blocker(void *arg)
     tuza_chan_unref(c);
 }
 
-/* PR-08, PR-11: goroutines that become known as blockers: each call's P is handed off at once, and none is lost. */
+/* PR-08, PR-11: goroutines that become known as blockers: each call's P is handed off at once,
+ * and none is lost. */
 TEST(known_blockers)
 {
     enum { N = 20 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the stress programs share: how much to do, and random numbers from a printed seed (TUZA_STRESS_SEED sets it). */
+/* What the stress programs share: how much to do, and random numbers from a printed seed (TUZA_STRESS_SEED
+ * sets it). */
 #ifndef STRESS_H
 #define STRESS_H
 

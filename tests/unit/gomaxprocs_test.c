@@ -73,8 +73,8 @@ static void note_order(void *arg)
     order[flag_add(&ran, 1) - 1] = (int)(intptr_t)arg;
 }
 
-/* GM-10: shrinking keeps the order of what is queued on the Ps that go. Main may be robbed while it queues; a round in
- * which it was not is enough. */
+/* GM-10: shrinking keeps the order of what is queued on the Ps that go. Main may be robbed while it queues; a
+ * round in which it was not is enough. */
 TEST(shrink_keeps_order)
 {
     if (help_chaos())

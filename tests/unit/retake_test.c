@@ -146,7 +146,8 @@ TEST(only_the_stretch_seen)
     CHECK_EQ(m.retake & TZ_RETAKE_STATE, TZ_RETAKE_NONE);
 }
 
-/* PR-08: tickets: each request is another word, so an old one can't be answered by mistake; also where they wrap. */
+/* PR-08: tickets: each request is another word, so an old one can't be answered by mistake;
+ * also where they wrap. */
 TEST(tickets)
 {
     memset(&m, 0, sizeof m);

@@ -72,8 +72,8 @@ TEST(ring_overflow)
     CHECK(tz_globq_get_fair() == NULL);
 }
 
-/* SC-01: of what overflowed the last batch is served first, ahead of what waits in turn; the fair look takes the
- * latter, and then the former, so neither starves. */
+/* SC-01: of what overflowed the last batch is served first, ahead of what waits in turn; the fair look takes
+ * the latter, and then the former, so neither starves. */
 TEST(overflow_is_served_newest_first)
 {
     setup();
@@ -320,7 +320,8 @@ static void *thief(void *arg)
     return NULL;
 }
 
-/* SC-02: an owner that puts and gets, by the ring and by runnext, and two thieves: each G is had exactly once. */
+/* SC-02: an owner that puts and gets, by the ring and by runnext, and two thieves:
+ * each G is had exactly once. */
 TEST(steal_race)
 {
     setup();

@@ -104,8 +104,8 @@ static void robbed_movable(void *arg)
     flag_set(&stop, 1);
 }
 
-/* PR-08, PR-10: a goroutine whose P was taken runs on; at its next call it has one again: in its place, on its own
- * thread, for calls that must not move it; on any for those that block. */
+/* PR-08, PR-10: a goroutine whose P was taken runs on; at its next call it has one again: in its place, on
+ * its own thread, for calls that must not move it; on any for those that block. */
 TEST(robbed_goroutines_return)
 {
     int was = tuza_gomaxprocs(0);
@@ -144,8 +144,8 @@ static bool has_waiter(tuza_chan *c)
     return tz_load_relaxed(&c->recvq.first) != NULL;
 }
 
-/* SC-05: goroutines that go round on a P's own queue for ever do not starve the global queue: what is there runs within 61
- * switches, and what the fair look may come late by. */
+/* SC-05: goroutines that go round on a P's own queue for ever do not starve the global queue: what is there
+ * runs within 61 switches, and what the fair look may come late by. */
 TEST(global_queue_in_61)
 {
     int was = tuza_gomaxprocs(1);
@@ -179,8 +179,8 @@ static void run_beside(void *arg)
     flag_set(&ran_beside, is_robbed(starter) ? 1 : 2);
 }
 
-/* SC-07, GR-16: a goroutine that was queued runs on an idle P while its starter computes; not because the starter was
- * robbed for it. Where the machine is too busy for that, another round tells. */
+/* SC-07, GR-16: a goroutine that was queued runs on an idle P while its starter computes; not because the
+ * starter was robbed for it. Where the machine is too busy for that, another round tells. */
 TEST(idle_p_is_woken)
 {
     int was = tuza_gomaxprocs(2);

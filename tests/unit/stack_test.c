@@ -117,7 +117,8 @@ static void layout(void *arg)
                   s[i]->lo - TZ_STACK_GUARD >= s[k]->lo - TZ_STACK_GUARD + slot_size(s[k]));
     }
     for (int i = 0; i < N; i += 40) {
-        /* Guarded below; the last byte above the guard is there; running over the top ends in the next guard. */
+        /* Guarded below; the last byte above the guard is there;
+         * running over the top ends in the next guard. */
         CHECK(faults(s[i]->lo - 1));
         CHECK(faults(s[i]->lo - TZ_STACK_GUARD));
         CHECK(!faults(s[i]->lo));

@@ -15,8 +15,8 @@ static uint64_t next_random(void)
 enum { TIMERS = 20000 };
 static tz_timer timers[TIMERS];
 
-/* PR-13: the heap gives timers in the order in which they are due, also with many at one instant, at the ends of the
- * range, and past the size it started with. */
+/* PR-13: the heap gives timers in the order in which they are due, also with many at one instant, at the ends
+ * of the range, and past the size it started with. */
 TEST(sorted)
 {
     static const int64_t ranges[] = {1, 2, 100, INT64_MAX};
