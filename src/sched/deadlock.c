@@ -20,7 +20,7 @@
 bool tz_checkdead_locked(void)
 {
     return tz_sched.nmidle == tz_sched.mcount && !tz_sched.mwanted && !tz_sched.mstarting &&
-           tz_sched.npidle == tz_sched.nprocs && !tz_sched.gcwaiting && tz_timers_next() == INT64_MAX &&
+           tz_sched.npidle == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.gcwaiting && tz_timers_next() == INT64_MAX &&
            tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS);
 }
 

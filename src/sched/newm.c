@@ -57,8 +57,9 @@ tz_m *tz_m_alloc(void)
 
 void tz_minit(tz_m *m)
 {
-    m->g = m->g0;
-    m->seq |= 1;
+    /* Another M may have had this memory: sysmon may be peeking. */
+    tz_store_relaxed(&m->g, m->g0);
+    tz_store_relaxed(&m->seq, m->seq | 1);
     m->errno_addr = &errno;
     m->tid = tz_os_tid();
     m->stat_fd = tz_os_thread_stat_open(m->tid);

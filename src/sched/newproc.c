@@ -248,8 +248,8 @@ int tuza_num_goroutine(void)
     if (tz_load_acquire(&tz_sched.started) != 2)
         return 0;
     int64_t n = 0;
+    uint32_t nallp = tz_load_acquire(&tz_sched.nallp); /* before the array: see grow_allp */
     tz_p **allp = tz_load_acquire(&tz_sched.allp);
-    uint32_t nallp = tz_load_acquire(&tz_sched.nallp);
     for (uint32_t i = 0; i < nallp; i++)
         n += tz_load_relaxed(&allp[i]->ngo);
     return (int)n;

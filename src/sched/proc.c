@@ -117,8 +117,8 @@ static bool worth_stealing(tz_p *victim)
 /* One round over the other Ps from a random start. */
 static tz_work *steal(tz_m *m)
 {
-    tz_p **allp = tz_load_acquire(&tz_sched.allp);
-    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    uint32_t n;
+    tz_p **allp = tz_procs(&n);
     uint32_t start = (uint32_t)(tz_rand(m) >> 32) % n;
     for (uint32_t i = 0; i < n; i++) {
         tz_p *victim = allp[(start + i) % n];

@@ -89,6 +89,13 @@ bool tz_timers_run_all(tz_m *m, int64_t now);
 int64_t tz_timers_next(void);
 void tz_timers_move(tz_p *from, tz_p *to);
 
+/* All Ps in use, for a glance: *n of them. Pairs with resize in stw.c, which publishes the array, then the number. */
+TZ_INLINE tz_p **tz_procs(uint32_t *n)
+{
+    *n = tz_load_acquire(&tz_sched.nprocs);
+    return tz_load_acquire(&tz_sched.allp);
+}
+
 /* stw.c */
 void tz_procs_init(int n); /* before the first M runs */
 /* The world is stopping: m gives its P up, if it has one. */

@@ -145,7 +145,7 @@ tz_work *tz_globq_get(tz_p *p)
     uint32_t size = tz_sched.runq_size;
     if (size == 0)
         return NULL;
-    uint32_t n = size / tz_sched.nprocs + 1;
+    uint32_t n = size / tz_load_relaxed(&tz_sched.nprocs) + 1;
     if (n > size)
         n = size;
     if (n > TZ_RUNQ_SIZE / 2)

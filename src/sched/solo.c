@@ -33,7 +33,7 @@
 
 static bool sole_locked(void)
 {
-    return tz_sched.npidle + 1 == tz_sched.nprocs && !tz_sched.npwork && !tz_sched.gcwaiting && !tz_sched.solo &&
+    return tz_sched.npidle + 1 == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.npwork && !tz_sched.gcwaiting && !tz_sched.solo &&
            !tz_sched.solo_wanted;
 }
 

@@ -62,7 +62,7 @@ static void stop_the_world(tz_m *m)
 {
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_note_clear(&tz_sched.stopnote);
-    tz_sched.stopwait = tz_sched.nprocs;
+    tz_sched.stopwait = tz_load_relaxed(&tz_sched.nprocs);
     tz_store_relaxed(&tz_sched.gcwaiting, 1);
     if (m) {
         tz_store_relaxed(&m->p->status, TZ_P_STOPPED);
@@ -91,7 +91,7 @@ static void start_the_world(tz_m *m, tz_p *keep)
     tz_store_relaxed(&tz_sched.gcwaiting, 0);
     if (m)
         tz_store_relaxed(&keep->status, TZ_P_RUNNING);
-    for (uint32_t i = tz_sched.nprocs; i-- > 0;) {
+    for (uint32_t i = tz_load_relaxed(&tz_sched.nprocs); i-- > 0;) {
         tz_p *p = tz_sched.allp[i];
         if (p == keep)
             continue;
@@ -176,11 +176,11 @@ static void resize(uint32_t n)
     if (tz_sched.solo)
         tz_solo_drop_locked(tz_sched.solo);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    uint32_t old = tz_sched.nprocs;
+    uint32_t old = tz_load_relaxed(&tz_sched.nprocs);
     grow_allp(n);
     for (uint32_t i = n; i < old; i++)
         retire(tz_sched.allp[i], tz_sched.allp[0]);
-    tz_store_relaxed(&tz_sched.nprocs, n);
+    tz_store_release(&tz_sched.nprocs, n); /* after the array; pairs with tz_procs */
     for (uint32_t i = 0; i < n; i++) {
         tz_store_relaxed(&tz_sched.allp[i]->status, TZ_P_STOPPED);
     }
@@ -190,14 +190,14 @@ void tz_procs_init(int n)
 {
     grow_allp((uint32_t)n);
     resize((uint32_t)n);
-    for (uint32_t i = tz_sched.nprocs; i-- > 1;)
+    for (uint32_t i = tz_load_relaxed(&tz_sched.nprocs); i-- > 1;)
         tz_pidle_put_locked(tz_sched.allp[i]);
 }
 
 /* Under sched.stw. */
 static void change(tz_m *m, uint32_t n)
 {
-    if (n == tz_sched.nprocs)
+    if (n == tz_load_relaxed(&tz_sched.nprocs))
         return;
     stop_the_world(m);
     tz_p *mine = m ? m->p : NULL;
@@ -214,8 +214,8 @@ int tuza_gomaxprocs(int n)
     for (;;) {
         tz_m *m = tz_enter_movable();
         if (tz_lock_try(&tz_sched.stw, TZ_RANK_STW)) {
-            int old = (int)tz_sched.nprocs;
-            tz_sched.procs_custom = true;
+            int old = (int)tz_load_relaxed(&tz_sched.nprocs);
+            tz_store_relaxed(&tz_sched.procs_custom, true);
             change(m, (uint32_t)n);
             tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
             tz_leave(m);
@@ -229,7 +229,7 @@ int tuza_gomaxprocs(int n)
 void tz_procs_follow(int n)
 {
     tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
-    if (!tz_sched.procs_custom)
+    if (!tz_load_relaxed(&tz_sched.procs_custom))
         change(NULL, (uint32_t)n);
     tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
 }

@@ -214,8 +214,8 @@ static bool look_at_p(watch *w, tz_p *p, bool idle)
 /* When the first timer is due that its P's owner will not see to by itself. */
 static int64_t next_timer(void)
 {
-    tz_p **allp = tz_load_acquire(&tz_sched.allp);
-    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    uint32_t n;
+    tz_p **allp = tz_procs(&n);
     int64_t next = INT64_MAX;
     for (uint32_t i = 0; i < n; i++) {
         int64_t due = tz_load_relaxed(&allp[i]->timer_min);
@@ -240,8 +240,8 @@ static bool global_is_old(void)
 
 static void look_at_ps(watch *w)
 {
-    tz_p **allp = tz_load_acquire(&tz_sched.allp);
-    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    uint32_t n;
+    tz_p **allp = tz_procs(&n);
     bool idle = tz_load_relaxed(&tz_sched.npidle) != 0;
     bool owes = global_is_old() || w->due || tz_load_relaxed(&tz_sched.mwait_due) <= w->now;
     if (idle && w->waiting)
@@ -262,7 +262,7 @@ static int64_t slice(void)
 static void follow_quota(int64_t now)
 {
     static int64_t last;
-    if (tz_sched.procs_custom || now - last < QUOTA_NS)
+    if (tz_load_relaxed(&tz_sched.procs_custom) || now - last < QUOTA_NS)
         return;
     last = now;
     bool custom;
@@ -278,7 +278,7 @@ static bool may_sleep_deep(void)
 {
     bool deep = false;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    if (tz_sched.npidle == tz_sched.nprocs && !tz_sched.mwait_head && !tz_sched.gcwaiting &&
+    if (tz_sched.npidle == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.mwait_head && !tz_sched.gcwaiting &&
         (tz_sched.poller || tz_timers_next() == INT64_MAX)) {
         tz_sched.sysmon_deep = 1;
         deep = true;
@@ -307,7 +307,7 @@ void tz_sysmon(void *unused)
         look_at_ms(&w);
         look_at_ps(&w);
         follow_quota(w.now);
-        if (tz_load_relaxed(&tz_sched.npidle) == tz_sched.nprocs && may_sleep_deep()) {
+        if (tz_load_relaxed(&tz_sched.npidle) == tz_load_relaxed(&tz_sched.nprocs) && may_sleep_deep()) {
             if (tz_load_relaxed(&tz_sched.trim_wanted)) {
                 tz_store_relaxed(&tz_sched.trim_wanted, 0);
                 tz_note_wake(&tz_sched.template_note);

@@ -71,8 +71,8 @@ void tz_timers_run(tz_m *m, tz_p *p, int64_t now)
 
 bool tz_timers_run_all(tz_m *m, int64_t now)
 {
-    tz_p **allp = tz_load_acquire(&tz_sched.allp);
-    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    uint32_t n;
+    tz_p **allp = tz_procs(&n);
     bool ran = false;
     for (uint32_t i = 0; i < n; i++) {
         int64_t due = tz_load_relaxed(&allp[i]->timer_min);
@@ -86,8 +86,8 @@ bool tz_timers_run_all(tz_m *m, int64_t now)
 
 int64_t tz_timers_next(void)
 {
-    tz_p **allp = tz_load_acquire(&tz_sched.allp);
-    uint32_t n = tz_load_relaxed(&tz_sched.nprocs);
+    uint32_t n;
+    tz_p **allp = tz_procs(&n);
     int64_t next = INT64_MAX;
     for (uint32_t i = 0; i < n; i++) {
         int64_t due = tz_load_relaxed(&allp[i]->timer_min);

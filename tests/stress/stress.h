@@ -15,15 +15,13 @@ static inline long stress_amount(long n)
     return n;
 }
 
-static inline uint64_t stress_seed(void)
+static uint64_t stress_seed;
+
+static __attribute__((constructor)) void stress_init(void)
 {
-    static uint64_t seed;
-    if (!seed) {
-        const char *text = getenv("TUZA_STRESS_SEED");
-        seed = text ? strtoull(text, NULL, 0) : (uint64_t)tuza_now();
-        fprintf(stderr, "TUZA_STRESS_SEED=%llu\n", (unsigned long long)seed);
-    }
-    return seed;
+    const char *text = getenv("TUZA_STRESS_SEED");
+    stress_seed = text ? strtoull(text, NULL, 0) : (uint64_t)tuza_now();
+    fprintf(stderr, "TUZA_STRESS_SEED=%llu\n", (unsigned long long)stress_seed);
 }
 
 typedef struct stress_random {
@@ -32,7 +30,7 @@ typedef struct stress_random {
 
 static inline stress_random stress_start(uint64_t stream)
 {
-    return (stress_random){(stress_seed() + stream * 0x9e3779b97f4a7c15u) | 1};
+    return (stress_random){(stress_seed + stream * 0x9e3779b97f4a7c15u) | 1};
 }
 
 static inline uint32_t stress_next(stress_random *r, uint32_t below)
