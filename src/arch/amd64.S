@@ -129,7 +129,6 @@ FUNC tz_arch_final
         movq    TZ_M_G(%rdi), %rdx
         movq    %rsi, %rax
         movq    %rsp, TZ_G_SP(%rdx)
-        movl    $0, TZ_G_SPECIAL(%rdx)
 
 /* Between two stacks: neither the one left (a goroutine that ended is beyond its frames) nor the next (one
  * that begins has none) can be told from here, so unwinders end in this stretch. */
@@ -144,7 +143,9 @@ FUNC tz_arch_final
         callq   *HOOK_SWITCHING+tz_arch_hooks(%rip)
         movq    %r12, %rax
 #endif
+#if TZ_INSTRUMENTED
         movq    TZ_M_G(%rbx), %rdx
+#endif
         movq    TZ_M_ERRNO(%rbx), %rcx
         movl    (%rcx), %esi
         movl    %esi, TZ_G_ERRNO(%rdx)
@@ -184,6 +185,7 @@ FUNC tz_arch_final
         .cfi_undefined %rip
         cmpl    $0, TZ_G_SPECIAL(%rax)
         je      .Lleave
+        movl    $0, TZ_G_SPECIAL(%rax)
         jmpq    *TZ_G_RESUME(%rax)
         .cfi_restore_state
 
@@ -230,6 +232,7 @@ END tz_arch_final
  */
 FUNC tz_arch_leave_stack
         movq    %rdi, %rbx
+        movq    TZ_M_G(%rdi), %rdx
         movq    %rsi, %rax
         jmp     .Lswitch_to
 END tz_arch_leave_stack

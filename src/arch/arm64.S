@@ -212,7 +212,6 @@ FUNC tz_arch_final
         ldr     x9, [x0, #TZ_M_G]
         mov     x10, sp
         str     x10, [x9, #TZ_G_SP]
-        str     wzr, [x9, #TZ_G_SPECIAL]
 
 /* Between two stacks: neither the one left (a goroutine that ended is beyond its frames) nor the next (one
  * that begins has none) can be told from here, so unwinders end in this stretch. */
@@ -259,6 +258,7 @@ FUNC tz_arch_final
         .cfi_remember_state
         .cfi_undefined x30
         cbz     w9, .Lleave
+        str     wzr, [x20, #TZ_G_SPECIAL]
         ldr     x16, [x20, #TZ_G_RESUME]
         br      x16
         .cfi_restore_state
