@@ -111,8 +111,8 @@ TUZA_API int tuza_num_cpu(void);
  * come on top of the limit.
  *
  * Blocks: goroutine (it stops all processors for a moment). Before tuza_run
- * it sets the number to start with. A number that memory does not suffice
- * for throws. Callable from: a goroutine, and any thread before tuza_run.
+ * it sets the number to start with. More than 65,536 are made that many; a
+ * number that memory does not suffice for throws. Callable from: a goroutine, and any thread before tuza_run.
  * Go: runtime.GOMAXPROCS.
  */
 TUZA_API int tuza_gomaxprocs(int n);

@@ -103,10 +103,19 @@ void tz_gcstopm(tz_m *m);
 /* Sets GOMAXPROCS unless the program did; on a thread without M: the template thread. */
 void tz_procs_follow(int n);
 
-/* procs.c: how many there should be. */
+/* procs.c: how many there should be; at most TZ_PROCS_MAX. */
+#define TZ_PROCS_MAX 65536
 int tz_procs_default(bool *custom); /* the environment, else affinity and quota */
 int tz_procs_before_start(int n);   /* tuza_gomaxprocs before the runtime runs */
 int tz_procs_by_quota(int cpus, int64_t quota_milli);
+
+/* godebug.c: TUZA_DEBUG or GODEBUG. */
+typedef struct tz_godebug_t {
+    int containermaxprocs; /* 0: the cgroup's quota is not looked at */
+    int updatemaxprocs;    /* 0: nor is it followed */
+} tz_godebug_t;
+extern tz_godebug_t tz_godebug; /* const once running */
+void tz_godebug_init(void);
 
 /* sysmon.c */
 void tz_sysmon(void *unused);

@@ -4,9 +4,6 @@
  * the CPUs of the affinity mask, bounded by the cgroup's quota rounded up
  * (but no quota makes it less than 2 where the mask has 2).
  */
-#include <limits.h>
-#include <stdlib.h>
-
 #include "os/os.h"
 #include "sched/proc.h"
 #include "tuza/go.h"
@@ -37,7 +34,7 @@ static int from_env(const char *name)
         if (*text < '0' || *text > '9')
             return 0;
         n = n * 10 + (*text - '0');
-        if (n > INT_MAX)
+        if (n > TZ_PROCS_MAX)
             return 0;
     }
     return (int)n;
@@ -61,7 +58,9 @@ int tz_procs_default(bool *custom)
     if (n <= 0)
         n = from_env("GOMAXPROCS");
     *custom = n > 0;
-    return n > 0 ? n : tz_procs_by_quota(tuza_num_cpu(), tz_os_cpu_quota_milli(""));
+    if (n > 0)
+        return n;
+    return tz_procs_by_quota(tuza_num_cpu(), tz_godebug.containermaxprocs ? tz_os_cpu_quota_milli("") : 0);
 }
 
 int tz_procs_before_start(int n)
@@ -69,6 +68,6 @@ int tz_procs_before_start(int n)
     bool custom;
     int old = tz_procs_default(&custom);
     if (n > 0)
-        before = n;
+        before = n < TZ_PROCS_MAX ? n : TZ_PROCS_MAX;
     return old;
 }

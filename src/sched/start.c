@@ -60,6 +60,7 @@ int tz_sched_run(void (*fn)(void *), void *arg)
         return -EALREADY;
     tz_os_thread_mask_save();
     tz_hooks_init();
+    tz_godebug_init();
     tz_chaos_init();
     tz_retake_init();
     int err = -ENOMEM;

@@ -211,6 +211,8 @@ int tuza_gomaxprocs(int n)
         return tz_procs_before_start(n);
     if (n <= 0)
         return (int)tz_load_relaxed(&tz_sched.nprocs);
+    if (n > TZ_PROCS_MAX)
+        n = TZ_PROCS_MAX;
     for (;;) {
         tz_m *m = tz_enter_movable();
         if (tz_lock_try(&tz_sched.stw, TZ_RANK_STW)) {

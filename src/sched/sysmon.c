@@ -262,7 +262,7 @@ static int64_t slice(void)
 static void follow_quota(int64_t now)
 {
     static int64_t last;
-    if (tz_load_relaxed(&tz_sched.procs_custom) || now - last < QUOTA_NS)
+    if (tz_load_relaxed(&tz_sched.procs_custom) || !tz_godebug.updatemaxprocs || now - last < QUOTA_NS)
         return;
     last = now;
     bool custom;

@@ -136,18 +136,32 @@ static int never(int argc, char **argv)
 
 static int huge_procs(void)
 {
-    limit_space((rlim_t)512 << 20);
-    setenv("GOMAXPROCS", "1000000000", 1);
+    limit_space((rlim_t)200 << 20);
+    setenv("GOMAXPROCS", "65536", 1);
     unsetenv("TUZA_MAXPROCS");
     CHECK(freopen("/dev/null", "w", stderr) != NULL);
     tuza_run(never, 0, NULL);
     return 1;
 }
 
-/* GM-11: more Ps than memory suffices for: an error at once. */
+static int absurd_procs(void)
+{
+    unsetenv("TUZA_MAXPROCS");
+    unsetenv("GOMAXPROCS");
+    int normal = tuza_gomaxprocs(0);
+    setenv("GOMAXPROCS", "1000000000", 1);
+    CHECK_EQ(tuza_gomaxprocs(0), normal);
+    CHECK_EQ(tuza_gomaxprocs(1000000000), normal);
+    CHECK_EQ(tuza_gomaxprocs(0), 65536);
+    return 42;
+}
+
+/* GM-11: more Ps than memory suffices for: an error at once; more than make sense: not from the environment, and
+ * bounded in a call. */
 TEST(absurd_gomaxprocs)
 {
     CHECK_EQ(child(huge_procs), 2);
+    CHECK_EQ(child(absurd_procs), 42);
 }
 
 TEST_MAIN()
