@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-# ctest: all
+# ctest: release-only
 """Compares the three lists of what the library offers: the symbols that
 libtuza.so exports, those that tuza.map names, and the functions that the
 public headers declare with TUZA_API. Also looks at what loaders see: soname,

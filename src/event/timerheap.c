@@ -57,7 +57,7 @@ static size_t bytes(uint32_t cap)
     return ((size_t)cap * sizeof(item) + page - 1) / page * page;
 }
 
-static int grow(tz_timerheap *h)
+int tz_timerheap_reserve(tz_timerheap *h)
 {
     if (h->cap > UINT32_MAX / 2)
         return -ENOMEM;
@@ -77,7 +77,7 @@ static int grow(tz_timerheap *h)
 int tz_timerheap_add(tz_timerheap *h, tz_timer *t)
 {
     if (h->n == h->cap) {
-        int err = grow(h);
+        int err = tz_timerheap_reserve(h);
         if (err < 0)
             return err;
     }

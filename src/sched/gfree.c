@@ -67,6 +67,8 @@ static tz_g *carve(int cls, bool promised, uint32_t *n)
         list = g;
     }
     *n = got > 0 ? (uint32_t)got : 0;
+    if (got > 0 && tz_load_relaxed(&tz_sched.gfree_short))
+        tz_store_relaxed(&tz_sched.gfree_short, 0);
     return list;
 }
 

@@ -325,6 +325,7 @@ typedef struct tz_sched_t {
     tz_g *gfree[TZ_STACK_CLASSES]; /* lock gfree, as the next three: ended Gs, the last ended first */
     tz_g *gtrimmed;                /* those of the default class with nothing below the top page backed */
     tz_start *starts;              /* free ones */
+    uint32_t gfree_short;          /* peeked: no P shall keep free Gs for itself */
     uint32_t slots;                /* as p->slots, held by no P */
     uint32_t ngfree, gfree_low;    /* how many of the default class; the least since the last trim */
 

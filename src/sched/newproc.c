@@ -83,17 +83,31 @@ tz_g *tz_start_quick(tz_m *m, tz_start *s)
     return become(p, s, g);
 }
 
+/* The free Gs that a start counts on lie with other Ps, and there is no memory for more: those of Ps that nobody has
+ * are taken, the owners of the others give theirs up when they come by (findrunnable). */
+static TZ_COLD tz_g *scrape_together(tz_p *p)
+{
+    tz_store_relaxed(&tz_sched.gfree_short, 1);
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    for (tz_p *q = tz_sched.pidle; q; q = q->link)
+        tz_gfree_flush(q);
+    for (tz_p *q = tz_sched.pwork; q; q = q->link)
+        tz_gfree_flush(q);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    return tz_gfree_get(p, TZ_CLASS_USUAL, true);
+}
+
 tz_g *tz_start_now(tz_m *m, tz_start *s)
 {
     tz_p *p = m->p;
     tz_g *g = tz_gfree_get(p, TZ_CLASS_USUAL, true);
+    if (!g)
+        g = scrape_together(p);
     if (g)
         return become(p, s, g);
-    /* The free Gs that this start counts on lie with other Ps: one of them will run it. */
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_globq_put(tz_work_of_start(s));
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_wakep();
     tz_os_yield();
     return NULL;
 }

@@ -271,6 +271,8 @@ static tz_work *findrunnable(tz_m *m)
         }
         if (TZ_UNLIKELY(p->nstarts > TZ_STARTS_MAX))
             tz_starts_spill(p, TZ_STARTS_KEEP);
+        if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.gfree_short)))
+            tz_gfree_flush(p);
         if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.gcwaiting))) {
             stop_spinning(m, false);
             tz_gcstopm(m);

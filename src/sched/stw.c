@@ -121,7 +121,7 @@ static tz_p *newp(int32_t id)
 {
     size_t page = tz_os_page_size();
     tz_p *p = tz_os_reserve((sizeof *p + page - 1) / page * page);
-    if (!p)
+    if (!p || tz_timerheap_reserve(&p->timers) < 0)
         tz_throw("out of memory (GOMAXPROCS)");
     p->id = id;
     p->status = TZ_P_STOPPED;
