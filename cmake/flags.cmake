@@ -15,6 +15,10 @@ add_library(tuza_private INTERFACE)
 target_include_directories(tuza_private INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(tuza_private INTERFACE _GNU_SOURCE $<$<BOOL:${TUZA_DEBUG}>:TZ_DEBUG=1>)
 target_link_libraries(tuza_private INTERFACE tuza_warnings Threads::Threads)
+if(TUZA_SANITIZE MATCHES "address|thread")
+    # The switch tells the sanitizer about stacks: C finds out by itself, the assembly can't.
+    target_compile_definitions(tuza_private INTERFACE $<$<COMPILE_LANGUAGE:ASM>:TZ_INSTRUMENTED=1>)
+endif()
 
 # Sibling calls: the hot entries end in a jump to the switch (tests/disasm.sh
 # looks). Unwind tables at every instruction: tracebacks start anywhere.

@@ -183,7 +183,8 @@ TEST(a_resume_call_seems_the_users)
     resume_walk = &j.walk;
     CHECK_EQ(tuza_go(waker, NULL), 0);
     in_goroutine(ends_in_call, &j);
-    CHECK_EQ(find(&j.walk, (void *)instead) + 1, find(&j.walk, (void *)parks));
+    /* Next to each other where the calls between them are jumps; else frames of ours lie there. */
+    CHECK(find(&j.walk, (void *)instead) < find(&j.walk, (void *)parks));
     CHECK_EQ(find(&j.walk, (void *)parks) + 1, find(&j.walk, (void *)ends_in_call));
 }
 
