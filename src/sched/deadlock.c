@@ -6,7 +6,8 @@
  * is being made, every P is idle, and no timer is set.
  *
  * A thread that tuza did not make could still call in; with one in the
- * process nothing is reported.
+ * process nothing is reported. It may be one of ours that is just ending, so
+ * sysmon looks again, ever more slowly.
  */
 #include "base/fatal.h"
 #include "os/os.h"
@@ -17,11 +18,13 @@
 /* Threads that are no goroutines' doing: a sanitizer's own. */
 #define HELPERS (TZ_TSAN ? 1 : 0)
 
-bool tz_checkdead_locked(void)
+int tz_checkdead_locked(void)
 {
-    return tz_sched.nmidle == tz_sched.mcount && !tz_sched.mwanted && !tz_sched.mstarting &&
-           tz_sched.npidle == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.gcwaiting && tz_timers_next() == INT64_MAX &&
-           tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS);
+    if (tz_sched.nmidle != tz_sched.mcount || tz_sched.mwanted || tz_sched.mstarting || tz_sched.gcwaiting ||
+        tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) || tz_timers_next() != INT64_MAX)
+        return TZ_ALIVE;
+    return tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS) ? TZ_DEAD
+                                                                                               : TZ_DEAD_BUT_THREADS;
 }
 
 void tz_report_deadlock(void)

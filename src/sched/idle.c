@@ -226,12 +226,16 @@ bool tz_stopm(tz_m *m)
     }
     midle_push(m);
     tz_sched.poller = m;
-    bool dead = tz_checkdead_locked();
+    int dead = tz_checkdead_locked();
+    if (dead == TZ_DEAD_BUT_THREADS && tz_sched.sysmon_deep) {
+        tz_sched.sysmon_deep = 0; /* to look again */
+        tz_note_wake(&tz_sched.sysmon_note);
+    }
     int64_t until = rest_until(m);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
         tz_note_wake(&wake->park);
-    if (dead)
+    if (dead == TZ_DEAD)
         tz_report_deadlock();
 
     while (!tz_note_sleep_until(&m->park, until)) {

@@ -123,8 +123,9 @@ void tz_sysmon(void *unused);
 void tz_sysmon_kick(int64_t when);
 extern int64_t tz_sysmon_until; /* atomic: when sysmon looks next */
 
-/* deadlock.c: this M is about to rest for good; under sched.lock. True: everything sleeps for ever. */
-bool tz_checkdead_locked(void);
+/* deadlock.c: whether everything sleeps for ever; under sched.lock. */
+enum { TZ_ALIVE, TZ_DEAD_BUT_THREADS, TZ_DEAD };
+int tz_checkdead_locked(void);
 TZ_NORETURN void tz_report_deadlock(void);
 
 /* chaos.c */

@@ -32,6 +32,7 @@
 #define SLICE_MAX_NS  100000000
 #define GRAIN_NS      8000    /* queues that move faster than this serve themselves */
 #define QUOTA_NS      1000000000
+#define DEAD_LOOK_MAX_NS 10000000000
 
 int64_t tz_sysmon_until;
 
@@ -273,18 +274,29 @@ static void follow_quota(int64_t now)
     tz_note_wake(&tz_sched.template_note);
 }
 
-/* Every P idle, nothing to fire: until somebody takes a P. */
-static bool may_sleep_deep(void)
+/* Every P idle, nothing to fire: sleep until somebody takes a P. Returns until when, 0: don't. */
+static int64_t deep_until(int64_t now)
 {
-    bool deep = false;
+    static int64_t patience;
+    int64_t until = 0;
+    int dead = TZ_ALIVE;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     if (tz_sched.npidle == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.mwait_head && !tz_sched.gcwaiting &&
         (tz_sched.poller || tz_timers_next() == INT64_MAX)) {
+        dead = tz_checkdead_locked();
         tz_sched.sysmon_deep = 1;
-        deep = true;
+        until = TZ_OS_FOREVER;
     }
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    return deep;
+    if (dead == TZ_DEAD)
+        tz_report_deadlock();
+    if (dead == TZ_ALIVE) {
+        patience = LOOK_MAX_NS;
+        return until;
+    }
+    if (patience < DEAD_LOOK_MAX_NS)
+        patience *= 2;
+    return now + patience;
 }
 
 void tz_sysmon(void *unused)
@@ -307,12 +319,14 @@ void tz_sysmon(void *unused)
         look_at_ms(&w);
         look_at_ps(&w);
         follow_quota(w.now);
-        if (tz_load_relaxed(&tz_sched.npidle) == tz_load_relaxed(&tz_sched.nprocs) && may_sleep_deep()) {
+        int64_t deep =
+            tz_load_relaxed(&tz_sched.npidle) == tz_load_relaxed(&tz_sched.nprocs) ? deep_until(w.now) : 0;
+        if (deep) {
             if (tz_load_relaxed(&tz_sched.trim_wanted)) {
                 tz_store_relaxed(&tz_sched.trim_wanted, 0);
                 tz_note_wake(&tz_sched.template_note);
             }
-            tz_note_sleep(&tz_sched.sysmon_note);
+            tz_note_sleep_until(&tz_sched.sysmon_note, deep);
             quiet = 0;
             delay = LOOK_NS;
             continue;

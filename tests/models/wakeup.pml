@@ -1,480 +1,720 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * wakeup.pml: no goroutine waits while all who could run it sleep, after src/sched/proc.c and src/sched/sysmon.c.
+ * wakeup.pml: nothing that can run waits while all who could see to it sleep, after src/sched/proc.c, idle.c, entry.c,
+ * solo.c and sysmon.c.
  *
- * Ps and Ms, sysmon, and a submitter without P (a timer, the poller, an M whose P was taken). Queued goroutines
- * are counted: rq[p] stands for runnext and ring of P p, gq for the global queue. What a goroutine does is chosen
- * when it runs: it ends, or puts another one on its own P and wakes nobody for it (a debt), or keeps its P in user
- * code until that other one was run, or until the global queue was served: these two never end unless somebody
- * else looks. One such goroutine at a time, since two on two Ps are the business of retake.
+ * Two Ps, a few Ms (the template thread makes all but the first), sysmon, one timer. Queued goroutines are counted:
+ * rq[p] stands for runnext and ring of P p, gq for the global queue. What a goroutine does is chosen when it runs, as
+ * far as the bounds below allow: it ends; starts another one on its own P and wakes nobody (a debt); lets its ring
+ * overflow; sleeps; goes to user code for a while, or until nothing at all waits any more; does the latter as a known
+ * blocker, whose P is handed off; or polls: calls the runtime over and over until nothing waits, and whoever wants to
+ * catch it in user code has bad luck every time. So whatever waits must get on with these standing still.
  *
- * Memory. Each thread's stores go through a first-in first-out buffer and reach memory later, at any time: so a
- * later load is satisfied before an earlier store is seen. Unlock is such a store; the counters' additions without
- * a wanted result (npidle, nspinning) are too, for on aarch64 an atomic addition may be seen late; x86-64 is
- * stronger there. CAS, lock and fence empty the buffer of the thread that does them.
+ * The retake protocol is one step here (retake.pml and solo.pml have it in full), and so is each stretch of code
+ * under sched.lock. Peeks without the lock are steps of their own, and an M's peek may miss what is there (`:: true`),
+ * as a late store or an early load would have it; only sysmon, which looks again and again, sees all in the end. So
+ * this covers any order of memory outside of the lock. A look of sysmon's or the poller's that would change nothing is
+ * left out: else nothing would ever stand still.
  *
- * Correct is: when nothing can move any more, all queues are empty, all Ps idle, all Ms and sysmon asleep.
+ * Correct is: when nothing can move any more, all queues are empty, nobody waits in place, no P waits for an M, all Ps
+ * are idle, all Ms and sysmon asleep; and no P is put on the idle list while an M waits in place.
  *
  * Mutants (-D), each must fail:
- *   NO_STOP_FENCE     no fence between the spinner's nspinning-- and its second look
- *   NO_SECOND_LOOK    no second look
- *   NO_SUBMIT_FENCE   no fence between the submission and the look at npidle and nspinning
- *   NO_SYSMON_FENCE   no fence between sysmonwait = 1 and sysmon's look at npidle
- *   NO_TAKE_FENCE     no fence between npidle-- and the look at sysmonwait
- *   NO_RESET_WAKE     a spinner that found work does not wake another for the global queue
- *   NO_LOCKED_LOOK    the global queue is not looked at again under the lock that makes the P idle
- *   NO_DEBT_LOOK      sysmon does not look for debts
- *   DEEP_EARLY        sysmon sleeps deep when it sees no debt, though a P is busy
- *   SYSMON_SPIN_FIRST sysmon counts its spinner before it has the lock, and gives up when it can't get it
+ *   NO_REST_LOOK      a P is put away with work on the global queue, and nobody looks again in the same lock hold
+ *   NO_REQUEUE_LOOK   requeue does not look at the idle list, nor its M at the global queue when it rests
+ *   NO_POP_WAKE       who takes a P off the idle list does not wake sysmon
+ *   DEEP_UNLOCKED     sysmon decides without the lock to sleep deep
+ *   NO_WANTED         who is refused a P for somebody's being alone does not set solo_wanted
+ *   PUT_BLIND         a P that is put away is not given to an M that waits in place
+ *   NO_DEBT_LOOK      sysmon does not look at the rings
+ *   NO_GLOBAL_LOOK    sysmon does not look at the global queue, nor for Ms that wait in place
+ *   NO_ROB            sysmon takes no Ps
+ *   NO_NEXT_M         an M that takes one of several Ps that wait for an M does not ask for another
+ *   NO_NEW_M          who finds no M at hand for a P does not ask for one
+ *   POLLER_OLD        a P is handed off and becomes idle: its timers are left to a poller that rested before
+ * Redundant parts (-D), which must not fail:
+ *   NO_PUT_LOOK, NO_LAST_LOOK   one of the two looks when an M rests
+ *   NO_REQUEUE_IDLE             requeue's look at the idle list alone
+ *   NO_YIELD_WAKE               tz_solo_yield neither wakes an M nor gives the idle P to one that waits
  */
 
-#ifndef NP
-#define NP 2 /* the scans below are written for two */
-#endif
 #ifndef NM
-#define NM 2
-#endif
-#ifndef SUBMISSIONS
-#define SUBMISSIONS 1 /* by each of two submitters without P */
+#define NM 3
 #endif
 #ifndef SPAWNS
-#define SPAWNS 2 /* goroutines submitted by goroutines */
+#define SPAWNS 1
+#endif
+#ifndef OVERFLOWS
+#define OVERFLOWS 0
+#endif
+#ifndef SLEEPS
+#define SLEEPS 0
+#endif
+#ifndef SHORT
+#define SHORT 1 /* stretches of user code that end by themselves */
+#endif
+#ifndef LONG
+#define LONG 1 /* those that end when nothing waits any more */
+#endif
+#ifndef BLOCKERS
+#define BLOCKERS 0 /* the same, of known blockers */
+#endif
+#ifndef POLLERS
+#define POLLERS 0 /* the same, in calls: 0 or 1 */
 #endif
 
+#define NP 2 /* the conditions below are written for two */
+#define NO 15
 #define SYSMON NM
-#define EXT (NM + 1)
-#define NTHREADS (NM + 3)
 
-/* Stores on their way. */
-#define PUSH(p) (p) /* rq[p]++ */
-#define GPUSH 2
-#define UNLOCK 3
-#define IDLE_INC 4
-#define IDLE_DEC 5
-#define SPIN_DEC 6
-#define SPIN_INC 7
-#define SYSWAIT 8
+#define IDLE 0
+#define READY 1
+#define RUNNING 2
 
-chan sb[NTHREADS] = [4] of { byte };
-hidden byte op;
-
+/* Ps */
 byte rq[NP];
+byte pstat[NP];
+byte pm[NP] = NO; /* p->m: a hint */
+
+/* Ms */
+byte mp[NM + 1] = NO; /* m->p; the last is sysmon's: none */
+bool user[NM];        /* the counter is even */
+bool robbed[NM];      /* m->retake is STOLEN */
+bool yield[NM];       /* ... is YIELD */
+bool polls[NM];       /* its goroutine polls */
+bool idle[NM];        /* on sched.midle */
+bool note[NM];
+byte nextp[NM] = NO;
+bool wspin[NM];
+
+/* sched */
 byte gq;
-byte npidle = NP;
-byte nspinning;
-bool lock;
-bool sysmonwait = true;
+chan mwait = [NM] of { byte };
+byte solo = NO;
+bool wanted;
+byte poller = NO;
+bool until; /* the poller's deadline is not "never" */
+byte nmspinning;
+byte born = 1;
+bool mwanted = true, mstarting;
+bool deep, sysnote;
+bool timer, due;
 
-bool pidle[NP] = true; /* the idle lists: only under the lock */
-bool midle[NM];
-bool mnote[NM];
-byte nextp[NM];
-bool sysnote;
+byte spawns = SPAWNS, overflows = OVERFLOWS, sleeps = SLEEPS, shorts = SHORT, longs = LONG, blockers = BLOCKERS;
+byte pollers = POLLERS;
 
-byte spawns = SPAWNS;
-bool hog; /* a goroutine waits in user code for another one */
+#define NPIDLE ((pstat[0] == IDLE) + (pstat[1] == IDLE))
+#define PWORK (pstat[0] == READY || pstat[1] == READY)
+#if NM == 2
+#define NMIDLE (idle[0] + idle[1])
+#elif NM == 3
+#define NMIDLE (idle[0] + idle[1] + idle[2])
+#else
+#define NMIDLE (idle[0] + idle[1] + idle[2] + idle[3])
+#endif
+#define CAN_NEWM (!mwanted && !mstarting && born < NM)
+#define NOTHING_WAITS (gq == 0 && rq[0] == 0 && rq[1] == 0 && empty(mwait) && !PWORK && !timer)
 
-inline apply()
+/* Whether asking for an idle P would bring one, or change anything. */
+#ifdef NO_WANTED
+#define UNTOLD false
+#else
+#define UNTOLD (!wanted)
+#endif
+#define CATCHABLE(m) (!robbed[m] && (user[m] || !yield[m]))
+#define WORTH_ASKING \
+    (NPIDLE > 0 && (!PWORK || NMIDLE > 0 || CAN_NEWM) && \
+        (solo == NO -> true : (PWORK || UNTOLD || (pm[solo] == NO -> false : CATCHABLE(pm[solo])))))
+
+/* Scratch of the d_steps. */
+hidden byte hm, hp, hk;
+
+/* ---- under sched.lock ---- */
+
+inline newm_locked()
+{
+#ifndef NO_NEW_M
+    if
+    :: CAN_NEWM -> mwanted = true
+    :: else
+    fi
+#endif
+}
+
+inline startm_locked(p, spins)
 {
     if
-    :: op < NP -> rq[op]++
-    :: op == GPUSH -> gq++
-    :: op == UNLOCK -> assert(lock); lock = false
-    :: op == IDLE_INC -> npidle++; assert(npidle <= NP)
-    :: op == IDLE_DEC -> assert(npidle > 0); npidle--
-    :: op == SPIN_INC -> nspinning++; assert(nspinning <= NM)
-    :: op == SPIN_DEC -> assert(nspinning > 0); nspinning--
-    :: op == SYSWAIT -> sysmonwait = true
+    :: NMIDLE <= 1 -> newm_locked()
+    :: else
+    fi;
+    hm = 0;
+    do
+    :: hm < NM && !idle[hm] -> hm++
+    :: else -> break
+    od;
+    if
+    :: hm == NM ->
+        if
+        :: spins -> nmspinning--
+        :: else
+        fi;
+        pstat[p] = READY
+    :: else ->
+        idle[hm] = false;
+        if
+        :: poller == hm -> poller = NO
+        :: else
+        fi;
+        nextp[hm] = p;
+        wspin[hm] = spins;
+        note[hm] = true
     fi
 }
 
-/* Inside a d_step: all stores of the thread reach memory. */
-inline flush(me)
+inline pidle_pop_locked(p)
 {
-    do
-    :: nempty(sb[me]) -> sb[me]?op; apply()
-    :: empty(sb[me]) -> break
-    od;
-    op = 0
-}
-
-inline fence(me)
-{
-    d_step { flush(me) }
-}
-
-#define DRAIN(t) :: d_step { nempty(sb[t]) -> sb[t]?op; apply(); op = 0 }
-
-active proctype Drain()
-{
-end_drain:
-    do
-    DRAIN(0)
-    DRAIN(1)
-    DRAIN(2)
-    DRAIN(3)
-    DRAIN(4)
-#if NM > 2
-    DRAIN(5)
-#endif
-    od
-}
-
-inline acquire(me)
-{
-    atomic {
-        !lock ->
-        d_step {
-            lock = true;
-            flush(me)
-        }
-    }
-}
-
-inline release(me)
-{
-    sb[me]!UNLOCK
-}
-
-/* Under the lock: a P off the idle list, got = false if there is none. npidle is written, not seen yet. */
-inline take_idle(me, p, got)
-{
-    atomic {
-        got = true;
-        if
-        :: pidle[0] -> p = 0; pidle[0] = false; sb[me]!IDLE_DEC
-        :: pidle[1] -> p = 1; pidle[1] = false; sb[me]!IDLE_DEC
-        :: else -> got = false
-        fi
-    }
-}
-
-/* After the unlock that follows take_idle: sysmon must be awake while a P is busy. */
-inline rouse_sysmon(me)
-{
-#ifndef NO_TAKE_FENCE
-    fence(me);
-#endif
     if
-    :: sysmonwait ->
-        d_step {
-            flush(me);
+    :: pstat[0] == READY -> p = 0
+    :: else ->
+        if
+        :: pstat[1] == READY -> p = 1
+        :: else ->
             if
-            :: sysmonwait -> sysmonwait = false; sysnote = true
-            :: else
+            :: pstat[0] == IDLE -> p = 0
+            :: else ->
+                if
+                :: pstat[1] == IDLE -> p = 1
+                :: else -> p = NO
+                fi
             fi
-        }
+        fi
+    fi;
+    if
+    :: p != NO ->
+        hk = pstat[p];
+        pstat[p] = RUNNING;
+#ifndef NO_NEXT_M
+        if
+        :: hk == READY && PWORK -> newm_locked()
+        :: else
+        fi;
+#endif
+#ifndef NO_POP_WAKE
+        if
+        :: deep -> deep = false; sysnote = true
+        :: else
+        fi
+#endif
+    :: else
+    fi;
+    hk = 0
+}
+
+inline solo_drop_locked(p)
+{
+    if
+    :: solo == p -> solo = NO; wanted = false
     :: else
     fi
 }
 
-/* Pop or steal one: a CAS on the ring's head. */
-inline pop(me, from, got)
-{
-    d_step {
-        flush(me);
-        got = rq[from] > 0;
-        if
-        :: got -> rq[from]--
-        :: else
-        fi
-    }
-}
-
-/* Under the lock. */
-inline gpop(got)
-{
-    d_step {
-        got = gq > 0;
-        if
-        :: got -> gq--
-        :: else
-        fi
-    }
-}
-
-/* startm: an M off the idle list; where none is idle yet one is soon, or a new thread comes. It starts spinning. */
-inline startm(me, p)
-{
-    atomic {
-        if
-        :: midle[0] -> midle[0] = false; nextp[0] = p; mnote[0] = true
-        :: midle[1] -> midle[1] = false; nextp[1] = p; mnote[1] = true
-#if NM > 2
-        :: midle[2] -> midle[2] = false; nextp[2] = p; mnote[2] = true
-#endif
-        fi;
-        d_step { flush(me) }
-    }
-}
-
-/* wakep: after a submission and its fence. */
-inline wakep(me, p, got)
+/* p is NO on return, or the P. */
+inline pidle_get_locked(me, p)
 {
     if
-    :: npidle > 0 ->
-        atomic {
-            got = false;
+    :: PWORK || solo == NO -> pidle_pop_locked(p)
+    :: else -> /* tz_solo_end_locked */
+        hp = solo;
+        hm = pm[hp];
+        hk = (mp[me] == hp);
+        if
+        :: !hk && hm != NO ->
             if
-            :: nspinning == 0 -> d_step { flush(me); if :: nspinning == 0 -> nspinning++; got = true :: else fi }
+            :: robbed[hm]
+            :: else ->
+                if
+                :: user[hm] && mp[hm] == hp -> hk = 1
+                :: else -> yield[hm] = true
+                fi
+            fi
+        :: else
+        fi;
+        if
+        :: hk == 1 -> solo_drop_locked(hp); pidle_pop_locked(p)
+        :: else ->
+            p = NO;
+#ifndef NO_WANTED
+            wanted = true
+#endif
+        fi
+    fi;
+    hk = 0;
+    hp = 0
+}
+
+inline pidle_put_locked(p)
+{
+    pm[p] = NO;
+    if
+#ifndef PUT_BLIND
+    :: nempty(mwait) ->
+        mwait?hm;
+        nextp[hm] = p;
+        wspin[hm] = false;
+        note[hm] = true
+#endif
+    :: else ->
+        assert(empty(mwait));
+        solo_drop_locked(p);
+        pstat[p] = IDLE
+    fi
+}
+
+inline acquirep(me, p)
+{
+    mp[me] = p;
+    pm[p] = me
+}
+
+/* ---- the pieces of an M ---- */
+
+inline take(me, p, ok)
+{
+    d_step {
+        pidle_get_locked(me, p);
+        if
+        :: p != NO -> startm_locked(p, true)
+        :: else -> nmspinning--
+        fi;
+        p = NO;
+        ok = false
+    }
+}
+
+inline wakep(me, p, ok)
+{
+    if
+    :: d_step { NPIDLE > 0 && nmspinning == 0 -> nmspinning++ };
+        take(me, p, ok)
+    :: true
+    fi
+}
+
+inline stop_spinning(me, p, ok, found)
+{
+    if
+    :: spinning ->
+        d_step {
+            spinning = false;
+            nmspinning--;
+            ok = (nmspinning == 0 && found)
+        };
+        if
+        :: ok -> wakep(me, p, ok)
+        :: else
+        fi;
+        ok = false
+    :: else
+    fi
+}
+
+inline solo_yield(me, p, ok)
+{
+    d_step {
+        ok = (solo == mp[me]);
+        if
+        :: ok ->
+            solo_drop_locked(mp[me]);
+#ifndef NO_YIELD_WAKE
+            if
+            :: nempty(mwait) && NPIDLE > 0 ->
+                pidle_get_locked(me, p);
+                pidle_put_locked(p);
+                p = NO;
+                ok = false
+            :: else
+            fi
+#endif
+        :: else
+        fi
+    };
+#ifndef NO_YIELD_WAKE
+    if
+    :: ok -> wakep(me, p, ok)
+    :: else
+    fi;
+#endif
+    ok = false
+}
+
+#if defined(NO_REST_LOOK) || defined(NO_PUT_LOOK)
+#define PUT_LOOK false
+#else
+#define PUT_LOOK (gq > 0)
+#endif
+#if defined(NO_REST_LOOK) || defined(NO_REQUEUE_LOOK) || defined(NO_LAST_LOOK)
+#define LAST_LOOK (PWORK || (NPIDLE > 0 && due))
+#else
+#define LAST_LOOK (PWORK || (NPIDLE > 0 && (gq > 0 || due)))
+#endif
+
+/* tz_stopm up to the sleep: ok where the M has a P. */
+inline stopm(me, p, ok)
+{
+    d_step {
+        ok = false;
+        if
+        :: mp[me] != NO ->
+            if
+            :: PUT_LOOK -> ok = true
+            :: else ->
+                p = mp[me];
+                mp[me] = NO;
+                assert(rq[p] == 0); /* and nobody else adds to it */
+                pidle_put_locked(p);
+                p = NO
+            fi
+        :: else
+        fi;
+        if
+        :: !ok && LAST_LOOK ->
+            pidle_get_locked(me, p);
+            if
+            :: p != NO -> acquirep(me, p); p = NO; ok = true
+            :: else
+            fi
+        :: else
+        fi;
+        if
+        :: !ok ->
+            idle[me] = true;
+            poller = me;
+            until = timer
+        :: else
+        fi
+    }
+}
+
+/* tz_leave_slow of a known blocker: tz_retake_self, tz_handoffp. */
+inline handoff(me)
+{
+    d_step {
+        user[me] = true;
+        robbed[me] = true;
+        yield[me] = false;
+        hp = mp[me];
+        if
+        :: empty(mwait) && (rq[hp] > 0 || gq > 0) -> startm_locked(hp, false)
+        :: else ->
+            pidle_put_locked(hp);
+#ifndef POLLER_OLD
+            if
+            :: pstat[hp] == IDLE && timer && poller != NO -> poller = NO
+            :: else
+            fi
+#endif
+        fi;
+        hp = 0
+    }
+}
+
+/* The after-switch action: the goroutine goes to the global queue. */
+inline requeue(me, p)
+{
+    d_step {
+        gq++;
+#if !defined(NO_REQUEUE_LOOK) && !defined(NO_REQUEUE_IDLE)
+        if
+        :: NPIDLE > 0 ->
+            pidle_get_locked(me, p);
+            if
+            :: p != NO -> startm_locked(p, false); p = NO
+            :: else
+            fi
+        :: else
+        fi
+#endif
+    }
+}
+
+proctype M(byte me)
+{
+    byte p = NO;
+    bool spinning, ok, movable;
+
+end_unborn:
+    if
+    :: me == 0
+    :: d_step { me > 0 && born > me -> mstarting = false }
+    fi;
+
+find: /* findrunnable */
+    if
+    :: mp[me] == NO -> goto rest
+    :: else
+    fi;
+    yield[me] = false;
+    if
+    :: solo == mp[me] && wanted -> solo_yield(me, p, ok)
+    :: d_step { NPIDLE + 1 == NP && !PWORK && solo == NO && !wanted -> solo = mp[me] }
+    :: true
+    fi;
+    if
+    :: nempty(mwait) -> /* tz_give_p */
+        d_step {
+            ok = nempty(mwait);
+            if
+            :: ok -> p = mp[me]; mp[me] = NO; pidle_put_locked(p); p = NO
             :: else
             fi
         };
         if
-        :: got ->
-            acquire(me);
-            take_idle(me, p, got);
-            if
-            :: got ->
-                release(me);
-                rouse_sysmon(me);
-                startm(me, p)
-            :: else ->
-                sb[me]!SPIN_DEC;
-                release(me)
-            fi
+        :: ok -> stop_spinning(me, p, ok, false); goto find
         :: else
         fi
-    :: else
-    fi
-}
-
-inline count_spinner(me)
-{
+    :: true
+    fi;
     d_step {
-        flush(me);
-        nspinning++;
-        spinning = true
-    }
-}
-
-/* ---- an M: findrunnable, stopm, and the goroutines it runs ---- */
-
-proctype M(byte me)
-{
-    byte p, q;
-    bool spinning, got;
-
-sleep:
-    atomic { spinning = false; got = false; q = 0; p = 0; midle[me] = true };
-end_sleep:
-    atomic { mnote[me] -> mnote[me] = false; p = nextp[me]; nextp[me] = 0; spinning = true };
-
-search:
-    pop(me, p, got);
+        ok = rq[mp[me]] > 0;
+        if
+        :: ok -> rq[mp[me]]--
+        :: else
+        fi
+    };
     if
-    :: got -> goto work
+    :: ok -> goto work
     :: else
     fi;
     if
     :: gq > 0 ->
-        acquire(me);
-        gpop(got);
-        release(me);
+        d_step {
+            ok = gq > 0;
+            hk = gq / NP + (gq > 0);
+            hk = (hk > gq -> gq : hk);
+            gq = gq - hk;
+            rq[mp[me]] = rq[mp[me]] + (ok -> hk - 1 : 0);
+            hk = 0
+        };
         if
-        :: got -> goto work
+        :: ok -> goto work
         :: else
         fi
+    :: true
+    fi;
+    if
+    :: d_step { due -> due = false; timer = false; rq[mp[me]]++ };
+        goto find
+    :: true
+    fi;
+    if
+    :: d_step { !spinning && 2 * nmspinning < NP - NPIDLE -> nmspinning++; spinning = true }
     :: else
     fi;
     if
-    :: !spinning && 2 * nspinning < NP - npidle -> count_spinner(me)
-    :: else
-    fi;
-    if
-    :: spinning ->
-        pop(me, 1 - p, got);
-        if
-        :: got -> goto work
-        :: else
-        fi
-    :: else
-    fi;
-
-    /* Nothing found: the P becomes idle. */
-    acquire(me);
-#ifndef NO_LOCKED_LOOK
-    gpop(got);
-    if
-    :: got -> release(me); goto work
-    :: else
-    fi;
-#endif
-    atomic {
-        assert(rq[p] == 0); /* and nobody else fills it */
-        pidle[p] = true;
-        p = 0;
-        sb[me]!IDLE_INC
-    };
-    release(me);
-    if
-    :: spinning ->
-        spinning = false;
-        sb[me]!SPIN_DEC;
-#ifndef NO_STOP_FENCE
-        fence(me);
-#endif
-#ifndef NO_SECOND_LOOK
-        if
-        :: rq[0] > 0 -> got = true
-        :: else -> got = false
-        fi;
-        if
-        :: !got && rq[1] > 0 -> got = true
-        :: else
-        fi;
-        if
-        :: !got && gq > 0 -> got = true
-        :: else
-        fi;
-        if
-        :: got ->
-            acquire(me);
-            take_idle(me, p, got);
-            release(me);
+    :: spinning && empty(mwait) && gq == 0 && !PWORK ->
+        d_step {
+            ok = rq[1 - mp[me]] > 0;
             if
-            :: got ->
-                rouse_sysmon(me);
-                count_spinner(me);
-                goto search
-            :: else /* all Ps are busy: each looks before it becomes idle */
+            :: ok -> rq[1 - mp[me]]--
+            :: else
             fi
+        };
+        if
+        :: ok -> goto work
         :: else
         fi
-#endif
     :: else
     fi;
-    goto sleep;
+    stop_spinning(me, p, ok, false);
+
+rest:
+    stopm(me, p, ok);
+    if
+    :: ok -> ok = false; goto find
+    :: else
+    fi;
+end_rest:
+    if
+    :: d_step {
+            note[me] ->
+            note[me] = false;
+            acquirep(me, nextp[me]);
+            nextp[me] = NO;
+            spinning = wspin[me];
+            wspin[me] = false
+        };
+        goto find
+    :: d_step { /* the poller's deadline has come */
+            poller == me && until && due && WORTH_ASKING ->
+            pidle_get_locked(me, p);
+            ok = (p != NO);
+            if
+            :: ok -> acquirep(me, p); p = NO; idle[me] = false; poller = NO
+            :: else
+            fi
+        };
+        if
+        :: ok -> ok = false; goto find
+        :: else -> goto end_rest
+        fi
+    fi;
 
 work:
+    ok = false;
+    stop_spinning(me, p, ok, true);
+run:
     if
-    :: spinning ->
-        spinning = false;
-        sb[me]!SPIN_DEC;
-#ifndef NO_RESET_WAKE
-        fence(me);
+    :: goto find /* it ends, or parks */
+    :: d_step { spawns > 0 -> spawns--; rq[mp[me]]++ };
+        goto run
+    :: d_step { overflows > 0 -> overflows--; gq++ };
+        goto run
+    :: d_step { sleeps > 0 && !timer -> sleeps--; timer = true };
+        goto find
+    :: d_step { shorts > 0 -> shorts--; user[me] = true }
+    :: d_step { longs > 0 -> longs--; user[me] = true };
+        NOTHING_WAITS
+    :: d_step { blockers > 0 -> blockers-- };
+        handoff(me);
+        NOTHING_WAITS
+    :: d_step { pollers > 0 -> pollers--; polls[me] = true };
+poll:
         if
-        :: gq > 0 -> wakep(me, q, got)
+        :: NOTHING_WAITS -> polls[me] = false; goto run
+        :: yield[me] && wanted && solo == mp[me] -> solo_yield(me, p, ok); goto poll
+        fi
+    fi;
+
+    /* tz_enter */
+    user[me] = false;
+    if
+    :: movable = true
+    :: movable = false
+    fi;
+    if
+    :: robbed[me] -> /* tz_regain */
+        d_step {
+            mp[me] = NO;
+            pidle_get_locked(me, p);
+            ok = (p != NO);
+            if
+            :: ok -> acquirep(me, p); p = NO
+            :: !ok && !movable -> mwait!me
+            :: else
+            fi
+        };
+        if
+        :: ok -> ok = false
+        :: !ok && movable ->
+            movable = false;
+            robbed[me] = false;
+            requeue(me, p);
+            goto find
+        :: else ->
+            d_step { note[me] -> note[me] = false; acquirep(me, nextp[me]); nextp[me] = NO }
+        fi;
+        robbed[me] = false
+    :: !robbed[me] && yield[me] ->
+        if
+        :: wanted -> solo_yield(me, p, ok)
+        :: else
+        fi;
+        if
+        :: movable -> movable = false; requeue(me, p); goto find
         :: else
         fi
-#endif
     :: else
     fi;
-    got = false;
-    q = 0;
-    if
-    :: true /* it ends */
-    :: atomic { spawns > 0 -> spawns-- };
-        sb[me]!PUSH(p);
-        if
-        :: true /* it ends, or blocks: the owner pops its own queue next */
-        :: atomic { !hog -> hog = true };
-            atomic { rq[p] == 0 && empty(sb[me]) -> hog = false }
-        fi
-    :: atomic { !hog && gq > 0 -> hog = true };
-        atomic { gq == 0 -> hog = false }
-    fi;
-    goto search
+    movable = false;
+    goto run
 }
 
-/* ---- submission without P ---- */
-
-proctype External(byte me)
+/* The template thread: one M at a time. */
+active proctype Template()
 {
-    byte n = SUBMISSIONS;
-    byte p;
-    bool got;
-
+end_template:
     do
-    :: n > 0 ->
-        n--;
-        acquire(me);
-        sb[me]!GPUSH;
-        release(me);
-#ifndef NO_SUBMIT_FENCE
-        fence(me);
-#endif
-        wakep(me, p, got);
-        d_step { p = 0; got = false }
-    :: else -> break
+    :: d_step { mwanted && born < NM -> mwanted = false; mstarting = true; born++ }
+    od
+}
+
+active proctype Clock()
+{
+end_clock:
+    do
+    :: d_step { timer && !due -> due = true }
     od
 }
 
 /* ---- sysmon ---- */
 
+#ifdef NO_DEBT_LOOK
+#define OWED_RING false
+#else
+#define OWED_RING ((rq[0] > 0 && pstat[0] == RUNNING) || (rq[1] > 0 && pstat[1] == RUNNING))
+#endif
+#ifdef NO_GLOBAL_LOOK
+#define OWED (OWED_RING || due)
+#else
+#define OWED (OWED_RING || due || gq > 0 || nempty(mwait))
+#endif
+#define MAY_SLEEP_DEEP (NPIDLE == NP && empty(mwait) && (poller != NO || !timer))
+
+#define WANTED(m) (mp[m] == NO -> false : (rq[mp[m]] > 0 || gq > 0 || nempty(mwait) || due))
+#define ROBBABLE(m) (user[m] && !robbed[m] && WANTED(m) && (NMIDLE > 0 || nempty(mwait) || CAN_NEWM))
+#define LAZY(m) ((user[m] || polls[m]) && !robbed[m] && !yield[m] && WANTED(m))
+
+inline rob(m)
+{
+    if
+    :: NMIDLE == 0 && empty(mwait) -> newm_locked()
+    :: else ->
+        robbed[m] = true;
+        yield[m] = false;
+        hp = mp[m];
+        if
+        :: nempty(mwait) -> pidle_put_locked(hp)
+        :: else -> startm_locked(hp, false)
+        fi;
+        hp = 0
+    fi
+}
+
+#ifdef NO_ROB
+#define LOOK_AT_M(m) :: d_step { LAZY(m) -> yield[m] = true }
+#else
+#define LOOK_AT_M(m) :: d_step { ROBBABLE(m) -> rob(m) } :: d_step { LAZY(m) -> yield[m] = true }
+#endif
+
 active proctype Sysmon()
 {
-    byte p;
-    bool got;
+    byte p = NO;
+    bool ok;
 
-deep:
-    atomic { got = false; p = 0 };
-end_deep:
-    atomic { sysnote -> sysnote = false };
-
-    /* Its periodic look, which may come at any time; where it would change nothing it is left out. */
+awake:
     do
-#ifdef DEEP_EARLY
-    :: rq[0] == 0 && rq[1] == 0 ->
-        sb[SYSMON]!SYSWAIT;
-        fence(SYSMON);
-        goto deep
+#ifdef DEEP_UNLOCKED
+    :: MAY_SLEEP_DEEP ->
+        deep = true;
+        break
 #else
-    :: npidle == NP ->
-        sb[SYSMON]!SYSWAIT;
-#ifndef NO_SYSMON_FENCE
-        fence(SYSMON);
+    :: d_step { MAY_SLEEP_DEEP -> deep = true };
+        break
 #endif
-        if
-        :: npidle == NP -> goto deep
-        :: else ->
-            d_step { flush(SYSMON); got = sysmonwait; sysmonwait = false };
-            if
-            :: got
-            :: else -> goto deep /* somebody cleared it: his wake-up is under way */
-            fi
-        fi
+    :: d_step { nmspinning == 0 && OWED && WORTH_ASKING -> nmspinning++ };
+        take(SYSMON, p, ok)
+    LOOK_AT_M(0)
+    LOOK_AT_M(1)
+#if NM > 2
+    LOOK_AT_M(2)
 #endif
-#ifndef NO_DEBT_LOOK
-    :: atomic { npidle > 0 && nspinning == 0 && (rq[0] > 0 || rq[1] > 0) -> skip };
-#ifdef SYSMON_SPIN_FIRST
-        d_step { flush(SYSMON); got = nspinning == 0; if :: got -> nspinning++ :: else fi };
-        if
-        :: got ->
-            d_step { got = !lock; lock = true };
-            if
-            :: got ->
-                take_idle(SYSMON, p, got);
-                if
-                :: got -> release(SYSMON); startm(SYSMON, p)
-                :: else -> sb[SYSMON]!SPIN_DEC; release(SYSMON)
-                fi
-            :: else -> sb[SYSMON]!SPIN_DEC
-            fi
-        :: else
-        fi;
-#else
-        d_step { flush(SYSMON); got = !lock; lock = true }; /* it only tries */
-        if
-        :: got ->
-            d_step {
-                flush(SYSMON); got = nspinning == 0 && (pidle[0] || pidle[1]);
-                if :: got -> nspinning++ :: else fi
-            };
-            if
-            :: got ->
-                take_idle(SYSMON, p, got);
-                assert(got);
-                release(SYSMON);
-                startm(SYSMON, p)
-            :: else -> release(SYSMON)
-            fi
-        :: else
-        fi;
+#if NM > 3
+    LOOK_AT_M(3)
 #endif
-        d_step { p = 0; got = false }
-#endif
-    od
+    od;
+end_deep:
+    d_step { sysnote -> sysnote = false };
+    goto awake
 }
 
 /* When nothing can move any more. */
@@ -482,21 +722,28 @@ active proctype Quiet()
 {
     timeout;
     d_step {
-        assert(gq == 0 && rq[0] == 0 && rq[1] == 0);
-        assert(npidle == NP && pidle[0] && pidle[1] && nspinning == 0);
-        assert(!lock && !hog && sysmonwait && !sysnote)
+        assert(gq == 0 && rq[0] == 0 && rq[1] == 0 && !timer);
+        assert(empty(mwait) && !PWORK);
+        assert(NPIDLE == NP && nmspinning == 0 && solo == NO && !wanted);
+        assert(deep && !sysnote && NMIDLE == born)
     }
 }
 
 init
 {
     atomic {
-        run External(EXT);
-        run External(EXT + 1);
+        rq[0] = 1; /* main */
+        pstat[0] = RUNNING;
+        mp[0] = 0;
+        pm[0] = 0;
+        pstat[1] = IDLE;
         run M(0);
         run M(1);
 #if NM > 2
-        run M(2)
+        run M(2);
+#endif
+#if NM > 3
+        run M(3)
 #endif
     }
 }
