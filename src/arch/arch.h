@@ -22,8 +22,8 @@
  * and an indirect jump, which the branch predictor tells by target.
  *
  * g->special tells the forms apart: 0 is final, else g->resume is where to
- * go on; it is 0 again when the G has been resumed. The after-switch action (m->after_*) runs first thing on the next
- * stack: it is what must not happen before the old stack is left.
+ * go on; it is 0 again when the G has been resumed. The after-switch action (m->after_*) runs first thing on
+ * the next stack: it is what must not happen before the old stack is left.
  *
  * The assembly calls upwards only through the tz_arch_hooks.
  */

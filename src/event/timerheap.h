@@ -24,7 +24,8 @@ typedef struct tz_timerheap {
     uint32_t n, cap;
 } tz_timerheap;
 
-/* Room for the first timers, so that they can't fail for want of memory. -ENOMEM. All-zero heaps may do without. */
+/* Room for the first timers, so that they can't fail for want of memory. -ENOMEM.
+ * All-zero heaps may do without. */
 int tz_timerheap_reserve(tz_timerheap *h);
 /* t->when is set, t->pos is 0. -ENOMEM where the heap can't grow. */
 int tz_timerheap_add(tz_timerheap *h, tz_timer *t);

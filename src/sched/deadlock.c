@@ -23,8 +23,9 @@ int tz_checkdead_locked(void)
     if (tz_sched.nmidle != tz_sched.mcount || tz_sched.mwanted || tz_sched.mstarting || tz_sched.gcwaiting ||
         tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) || tz_timers_next() != INT64_MAX)
         return TZ_ALIVE;
-    return tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS) ? TZ_DEAD
-                                                                                               : TZ_DEAD_BUT_THREADS;
+    return tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS)
+               ? TZ_DEAD
+               : TZ_DEAD_BUT_THREADS;
 }
 
 void tz_report_deadlock(void)

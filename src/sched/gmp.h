@@ -137,8 +137,8 @@ typedef struct tz_start {
         void *arg;
         size_t size; /* of the copy, where copied */
     };
-    tz_work *link;        /* the next on a run queue, or the next free one */
-    uint64_t goid;        /* own, peeked; 0: free */
+    tz_work *link; /* the next on a run queue, or the next free one */
+    uint64_t goid; /* own, peeked; 0: free */
     const void *go_pc;
     uint64_t parent_goid; /* the top bit: copied */
     TZ_ALIGNED(16) char copy[TZ_START_COPY];
@@ -174,12 +174,12 @@ TZ_INLINE tz_work **tz_work_link(tz_work *w)
 
 struct tz_m {
     /* The hot line; the first words are the assembly's too. */
-    uint64_t seq;           /* own, peeked (release, acquire): odd inside the runtime, even in user code */
-    uint32_t retake;        /* atomic, by CAS: retake.c; the ticket is in the upper bits */
-    uint32_t spinning;      /* own: looks for work with a P and none in hand; counted in sched.nmspinning */
-    tz_g *g;                /* own, peeked: the G that runs here, or g0 */
-    tz_p *p;                /* own while seq is odd; peeked by retakers, see retake.c */
-    tz_g *g0;               /* const */
+    uint64_t seq;      /* own, peeked (release, acquire): odd inside the runtime, even in user code */
+    uint32_t retake;   /* atomic, by CAS: retake.c; the ticket is in the upper bits */
+    uint32_t spinning; /* own: looks for work with a P and none in hand; counted in sched.nmspinning */
+    tz_g *g;           /* own, peeked: the G that runs here, or g0 */
+    tz_p *p;           /* own while seq is odd; peeked by retakers, see retake.c */
+    tz_g *g0;          /* const */
     /* own: the after-switch action; NULL: none; TZ_AFTER_UNLOCK: release the tz_spin at after_arg */
     void (*after_fn)(tz_m *m, void *arg);
     void *after_arg;
@@ -200,7 +200,7 @@ struct tz_m {
     int64_t id;              /* const */
     int tid;                 /* const once published */
     int stat_fd;             /* const once published: /proc/self/task/TID/stat, or < 0 */
-    uint32_t robbed_blocked; /* peeked: set by the retaker that found the thread blocked; its own M clears it */
+    uint32_t robbed_blocked; /* peeked: set by a retaker that found the thread blocked; its own M clears it */
     uint32_t armed;          /* own, peeked: sysmon shall retake at its first look (a known blocker) */
 
     /* Sysmon's memory of this M; sysmon only. */
@@ -211,8 +211,8 @@ struct tz_m {
 
     tz_g g0_block;
 #if TZ_ASAN
-    tz_g *asan_from;            /* own: the G being left */
-    const char *g0_lo, *g0_hi;  /* own: the thread's own stack */
+    tz_g *asan_from;           /* own: the G being left */
+    const char *g0_lo, *g0_hi; /* own: the thread's own stack */
 #endif
 };
 _Static_assert(offsetof(tz_m, seq) == TZ_M_SEQ, "layout.h");
@@ -221,7 +221,7 @@ _Static_assert(offsetof(tz_m, after_fn) == TZ_M_AFTER_FN, "layout.h");
 _Static_assert(offsetof(tz_m, after_arg) == TZ_M_AFTER_ARG, "layout.h");
 _Static_assert(offsetof(tz_m, errno_addr) == TZ_M_ERRNO, "layout.h");
 
-#define TZ_RUNQ_SIZE 256u
+#define TZ_RUNQ_SIZE   256u
 #define TZ_CLASS_USUAL 1 /* the size class of the default */
 _Static_assert(TZ_STACK_DEFAULT == TZ_STACK_CLASS0 << TZ_CLASS_USUAL, "mem/stack.h");
 
@@ -248,7 +248,7 @@ struct tz_p {
     tz_start *starts;   /* own: free ones */
     uint32_t slots;     /* own: slots that goroutines yet to be started may count on (gfree.c) */
     uint64_t goid_next, goid_end; /* own: the block of ids not yet handed out */
-    int64_t ngo;        /* own, peeked: Gs started minus Gs ended here */
+    int64_t ngo;                  /* own, peeked: Gs started minus Gs ended here */
 
     tz_work *runq[TZ_RUNQ_SIZE]; /* slots between head and tail; relaxed atomic, published by runq_tail */
 
@@ -280,8 +280,8 @@ typedef struct tz_sched_t {
     tz_lock lock; /* TZ_RANK_SCHED */
 
     /* lock sched; the counts are peeked */
-    tz_workq runq;      /* served in order */
-    tz_workq overflow;  /* the last batch first */
+    tz_workq runq;       /* served in order */
+    tz_workq overflow;   /* the last batch first */
     uint32_t runq_size;  /* of both */
     uint32_t runq_taken; /* how many were ever taken off them */
     tz_p *pidle;
@@ -290,15 +290,15 @@ typedef struct tz_sched_t {
     uint32_t npwork;
     tz_p *solo;           /* the P that is alone */
     uint32_t solo_wanted; /* peeked: it shall give that up */
-    tz_m *midle; /* Ms that rest, the last parked first */
+    tz_m *midle;          /* Ms that rest, the last parked first */
     uint32_t nmidle;
     tz_m *mwait_head, *mwait_tail; /* Ms that wait in place for a P */
-    int64_t mwait_due; /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
-    tz_m *poller;       /* the idle M that sleeps until the next timer */
-    int64_t poll_until; /* peeked: until when; 0: nobody, INT64_MAX: for ever */
-    uint32_t mcount;    /* Ms that live */
-    uint32_t mwanted;   /* 1: the template thread shall make one */
-    uint32_t mstarting; /* being made by it, not yet there */
+    int64_t mwait_due;             /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
+    tz_m *poller;                  /* the idle M that sleeps until the next timer */
+    int64_t poll_until;            /* peeked: until when; 0: nobody, INT64_MAX: for ever */
+    uint32_t mcount;               /* Ms that live */
+    uint32_t mwanted;              /* 1: the template thread shall make one */
+    uint32_t mstarting;            /* being made by it, not yet there */
     uint32_t mlimit;
     tz_m *mfree;
 
@@ -317,11 +317,11 @@ typedef struct tz_sched_t {
     tz_lock allm_lock; /* TZ_RANK_ALLM */
     tz_m *allm;        /* lock allm */
 
-    tz_p **allp;    /* atomic pointer; grows, old arrays stay */
+    tz_p **allp;     /* atomic pointer; grows, old arrays stay */
     uint32_t nprocs; /* changes in a stopped world; peeked */
     uint32_t nallp;  /* lock sched, peeked: P blocks ever made */
 
-    tz_lock gfree_lock; /* TZ_RANK_GFREE */
+    tz_lock gfree_lock;            /* TZ_RANK_GFREE */
     tz_g *gfree[TZ_STACK_CLASSES]; /* lock gfree, as the next three: ended Gs, the last ended first */
     tz_g *gtrimmed;                /* those of the default class with nothing below the top page backed */
     tz_start *starts;              /* free ones */
@@ -329,19 +329,19 @@ typedef struct tz_sched_t {
     uint32_t slots;                /* as p->slots, held by no P */
     uint32_t ngfree, gfree_low;    /* how many of the default class; the least since the last trim */
 
-    uint64_t goid_gen; /* atomic */
-    uint32_t retake_base; /* const once running: 0 or TZ_RETAKE_SLOW */
-    bool fence_retake;    /* const once running: membarrier refused */
-    uint32_t chaos;       /* const once running: TUZA_CHAOS' seed, 0: off */
-    uint32_t started;     /* atomic: 0 no, 1 being started, 2 running */
-    tz_g *maing;          /* const once running */
-    uint32_t main_exited; /* atomic: main called tuza_goexit */
-    int64_t reap_ns;      /* const once running: an M idle for longer ends */
+    uint64_t goid_gen;         /* atomic */
+    uint32_t retake_base;      /* const once running: 0 or TZ_RETAKE_SLOW */
+    bool fence_retake;         /* const once running: membarrier refused */
+    uint32_t chaos;            /* const once running: TUZA_CHAOS' seed, 0: off */
+    uint32_t started;          /* atomic: 0 no, 1 being started, 2 running */
+    tz_g *maing;               /* const once running */
+    uint32_t main_exited;      /* atomic: main called tuza_goexit */
+    int64_t reap_ns;           /* const once running: an M idle for longer ends */
     uint32_t template_threads; /* const once running: threads of ours that are no Ms */
-    uint32_t ncpu;        /* const once running */
-    uint32_t procs_wanted; /* atomic: sysmon asks the template thread for this GOMAXPROCS */
-    uint32_t trim_wanted; /* atomic: Gs ended since stacks were last trimmed */
-    bool procs_custom;    /* lock stw: GOMAXPROCS was set by the environment or a call */
+    uint32_t ncpu;             /* const once running */
+    uint32_t procs_wanted;     /* atomic: sysmon asks the template thread for this GOMAXPROCS */
+    uint32_t trim_wanted;      /* atomic: Gs ended since stacks were last trimmed */
+    bool procs_custom;         /* lock stw: GOMAXPROCS was set by the environment or a call */
 } tz_sched_t;
 extern tz_sched_t tz_sched;
 

@@ -130,7 +130,8 @@ void tz_handoffp(tz_p *p)
     } else if (!tz_sched.mwait_head && (!tz_runq_empty(p) || tz_sched.runq_size)) {
         wake = tz_startm_locked(p, false);
     } else {
-        wake = tz_pidle_put_locked(p); /* to one that waits in place, with all that is queued on it, or idle */
+        /* To one that waits in place, with all that is queued on it, or idle. */
+        wake = tz_pidle_put_locked(p);
     }
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
@@ -175,11 +176,13 @@ bool tz_give_p(tz_m *m)
 /* The poller's deadline; others sleep until they are reaped. */
 static int64_t rest_until(tz_m *m)
 {
-    int64_t reap = tz_sched.nmidle > SPARE_MS ? tz_os_now() + tz_sched.reap_ns : TZ_OS_FOREVER;
+    int64_t reap =
+        tz_sched.nmidle > SPARE_MS ? tz_os_now() + tz_load_relaxed(&tz_sched.reap_ns) : TZ_OS_FOREVER;
     if (tz_sched.poller != m)
         return reap;
     int64_t timer = tz_timers_next();
-    if (timer <= tz_os_now()) /* due, but there was no P to be had: the owners of the busy ones and sysmon see to it */
+    /* Due, but there was no P to be had: the owners of the busy ones and sysmon see to it. */
+    if (timer <= tz_os_now())
         timer = tz_os_now() + BUSY_NS;
     return timer < reap ? timer : reap;
 }

@@ -69,10 +69,10 @@ void tz_minit(tz_m *m)
     tz_sanitizer_new_m(m);
     tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
     m->allprev = NULL;
-    m->alllink = tz_sched.allm;
+    tz_store_relaxed(&m->alllink, tz_sched.allm);
     if (m->alllink)
         m->alllink->allprev = m;
-    tz_sched.allm = m;
+    tz_store_release(&tz_sched.allm, m); /* pairs with a crash's look, which takes no lock */
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
 }
 
@@ -81,9 +81,9 @@ static void unlink_m(tz_m *m)
 {
     tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
     if (m->allprev)
-        m->allprev->alllink = m->alllink;
+        tz_store_relaxed(&m->allprev->alllink, m->alllink);
     else
-        tz_sched.allm = m->alllink;
+        tz_store_relaxed(&tz_sched.allm, m->alllink);
     if (m->alllink)
         m->alllink->allprev = m->allprev;
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
@@ -116,7 +116,7 @@ static void mstart(void *arg)
     tz_m *m = arg;
     tz_minit(m);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_sched.mstarting--;
+    tz_store_relaxed(&tz_sched.mstarting, tz_sched.mstarting - 1);
     tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount + 1);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_schedule(m);
@@ -189,7 +189,7 @@ static void template_thread(void *unused)
         tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
         bool wanted = tz_sched.mwanted;
         tz_sched.mwanted = 0;
-        tz_sched.mstarting += wanted;
+        tz_store_relaxed(&tz_sched.mstarting, tz_sched.mstarting + wanted);
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         while (wanted) {
             int err = newm();

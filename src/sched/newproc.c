@@ -83,8 +83,8 @@ tz_g *tz_start_quick(tz_m *m, tz_start *s)
     return become(p, s, g);
 }
 
-/* The free Gs that a start counts on lie with other Ps, and there is no memory for more: those of Ps that nobody has
- * are taken, the owners of the others give theirs up when they come by (findrunnable). */
+/* The free Gs that a start counts on lie with other Ps, and there is no memory for more: those of Ps that
+ * nobody has are taken, the owners of the others give theirs up when they come by (findrunnable). */
 static TZ_COLD tz_g *scrape_together(tz_p *p)
 {
     tz_store_relaxed(&tz_sched.gfree_short, 1);
@@ -167,9 +167,9 @@ static int start_now(int cls, void (*fn)(void *), void *arg, const void *copy, s
         arg = memcpy(g->stack.hi - used, copy, size);
     init_g(g, fn, arg, used);
     size_t n = name ? strnlen(name, sizeof g->name - 1) : 0;
-    if (n)
-        memcpy(g->name, name, n);
-    g->name[n] = 0;
+    for (size_t i = 0; i < n; i++)
+        tz_store_relaxed(&g->name[i], name[i]);
+    tz_store_relaxed(&g->name[n], 0);
     tz_store_relaxed(&g->goid, next_goid(p));
     tz_store_relaxed(&g->go_pc, pc);
     tz_store_relaxed(&g->parent_goid, m->g->goid);
@@ -220,7 +220,7 @@ void tz_goexit(void)
     tz_store_relaxed(&g->goid, 0);
     tz_store_relaxed(&g->status, TZ_G_DEAD);
     if (TZ_UNLIKELY(g->name[0]))
-        g->name[0] = 0;
+        tz_store_relaxed(&g->name[0], 0);
     if (TZ_UNLIKELY(g == tz_sched.maing)) {
         tz_store_relaxed(&tz_sched.main_exited, 1);
     } else {

@@ -236,7 +236,8 @@ void tuza_gosched(void)
     tz_p *p = m->p;
     uint32_t head = tz_load_relaxed(&p->runq_head), tail = p->runq_tail, tick = p->switches;
     tz_work *w = tz_load_relaxed(&p->runq[head % TZ_RUNQ_SIZE]);
-    if (TZ_LIKELY(p->alone && !tz_load_relaxed(&p->runnext) && head != tail && tick != p->fair_at && !tz_work_is_start(w))) {
+    if (TZ_LIKELY(p->alone && !tz_load_relaxed(&p->runnext) && head != tail && tick != p->fair_at &&
+                  !tz_work_is_start(w))) {
         tz_store_relaxed(&p->runq[tail % TZ_RUNQ_SIZE], tz_work_of_g(m->g));
         tz_store_relaxed(&p->runq_head, head + 1);
         tz_store_relaxed(&p->runq_tail, tail + 1);

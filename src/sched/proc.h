@@ -17,22 +17,24 @@ tz_m *tz_yield(tz_m *m);
 tz_m *tz_regain(tz_m *m, bool movable);
 
 /* idle.c: resting Ms, idle Ps. The _locked ones under sched.lock. */
-/* An idle P, one with work waiting for an M first; NULL: none, or none just now (solo.c). The world must not be
- * stopping. */
+/* An idle P, one with work waiting for an M first; NULL: none, or none just now (solo.c).
+ * The world must not be stopping. */
 tz_p *tz_pidle_get_locked(void);
 /* The same whatever runs: for stopping the world. */
 tz_p *tz_pidle_pop_locked(void);
-/* Puts away a P with nothing queued on it: gives it to an M that waits in place, or lists it as idle. Returns an M
- * to wake when the lock is released, or NULL. */
+/* Puts away a P with nothing queued on it: gives it to an M that waits in place, or lists it as idle. Returns
+ * an M to wake when the lock is released, or NULL. */
 tz_m *tz_pidle_put_locked(tz_p *p);
-/* Finds an M for a P that has work; the M to wake when the lock is released, or NULL: the P waits on sched.pwork. */
+/* Finds an M for a P that has work; the M to wake when the lock is released, or NULL:
+ * the P waits on sched.pwork. */
 tz_m *tz_startm_locked(tz_p *p, bool spinning);
 /* Where p goes when its M can't run goroutines: to another M if there is work for it, else idle. */
 void tz_handoffp(tz_p *p);
-/* Ends the M's hold of its P, if it has one, and rests until it has one again (m->p on return). False: it has rested
- * for long and is on no list any more: its thread shall end. */
+/* Ends the M's hold of its P, if it has one, and rests until it has one again (m->p on return). False: it has
+ * rested for long and is on no list any more: its thread shall end. */
 bool tz_stopm(tz_m *m);
-/* Waits in place until given a P, queued before the global queue is served. sched.lock is held, and released. */
+/* Waits in place until given a P, queued before the global queue is served.
+ * sched.lock is held, and released. */
 void tz_wait_for_p_locked(tz_m *m);
 /* What a goroutine that has used up a whole slice before may run and must wait. */
 #define TZ_SLICE_HOG_NS 1000000
@@ -59,8 +61,8 @@ tz_m *tz_m_alloc(void);
 /* Makes the calling thread m's: its TLS, errno, tid, all-M list. */
 void tz_minit(tz_m *m);
 
-/* newproc.c: as tz_start_quick, on g0: carves where it must. NULL: no slot can be had just now; the start is queued
- * again. */
+/* newproc.c: as tz_start_quick, on g0: carves where it must. NULL: no slot can be had just now;
+ * the start is queued again. */
 tz_g *tz_start_now(tz_m *m, tz_start *s);
 
 /* gfree.c: free Gs, free starts, and the slots that starts count on. */
@@ -75,8 +77,8 @@ void tz_starts_spill(tz_p *p, uint32_t keep);
 void tz_starts_each(void (*fn)(tz_start *s));
 /* All that p caches goes to the global lists. */
 void tz_gfree_flush(tz_p *p);
-/* Gives the deep pages of unused stacks back; the template thread, about once a second while it says that there is
- * more. */
+/* Gives the deep pages of unused stacks back; the template thread,
+ * about once a second while it says that there is more. */
 bool tz_trim_some(void);
 #define TZ_STARTS_MAX  128u
 #define TZ_STARTS_KEEP 64u
@@ -89,7 +91,8 @@ bool tz_timers_run_all(tz_m *m, int64_t now);
 int64_t tz_timers_next(void);
 void tz_timers_move(tz_p *from, tz_p *to);
 
-/* All Ps in use, for a glance: *n of them. Pairs with resize in stw.c, which publishes the array, then the number. */
+/* All Ps in use, for a glance: *n of them. Pairs with resize in stw.c, which publishes the array,
+ * then the number. */
 TZ_INLINE tz_p **tz_procs(uint32_t *n)
 {
     *n = tz_load_acquire(&tz_sched.nprocs);

@@ -107,7 +107,8 @@ void tz_retake_clear(tz_m *m)
     uint32_t w = tz_load_relaxed(&m->retake);
     for (;;) {
         uint32_t s = w & TZ_RETAKE_STATE;
-        if (s != TZ_RETAKE_YIELD && s != TZ_RETAKE_STOLEN) /* a request is withdrawn by its retaker: seq is odd */
+        if (s != TZ_RETAKE_YIELD &&
+            s != TZ_RETAKE_STOLEN) /* a request is withdrawn by its retaker: seq is odd */
             return;
         /* release: a retaker that requests next sees m->p as it is now */
         if (tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_NONE)))
@@ -137,7 +138,7 @@ static uint32_t request(tz_m *m, uint64_t seq, tz_p **p)
     if (tz_sched.fence_retake)
         tz_fence_store_load();
     else
-        tz_os_membarrier();                 /* R2 */
+        tz_os_membarrier();                  /* R2 */
     uint64_t now = tz_load_acquire(&m->seq); /* R3; pairs with L1 */
     *p = tz_load_relaxed(&m->p);             /* R4 */
     if (!(now & 1) && (!seq || now == seq) && *p)
@@ -170,7 +171,8 @@ bool tz_retake_lend(tz_m *m, tz_p *p)
         return false;
     tz_store_relaxed(&p->alone, false);
     w = state(w, TZ_RETAKE_LENT);
-    /* The release: an entry that loads NONE from here sees alone cleared. It fails where an entry was faster. */
+    /* The release: an entry that loads NONE from here sees alone cleared.
+     * It fails where an entry was faster. */
     tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_NONE));
     return true;
 }

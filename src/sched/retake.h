@@ -15,8 +15,8 @@ void tz_retake_clear(tz_m *m);
 /* The M robs itself: it is about to leave the runtime without its P. */
 void tz_retake_self(tz_m *m);
 
-/* The retaker's side. Takes m's P if m is in user code, and, unless seq is 0, still in the stretch of it that had
- * that counter; NULL where not. A refused request leaves a yield request behind. */
+/* The retaker's side. Takes m's P if m is in user code, and, unless seq is 0, still in the stretch of it that
+ * had that counter; NULL where not. A refused request leaves a yield request behind. */
 tz_p *tz_retake(tz_m *m, uint64_t seq);
 /* Whether m is in user code with p; then p->alone is cleared before m is inside again (solo.c). */
 bool tz_retake_lend(tz_m *m, tz_p *p);

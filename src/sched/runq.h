@@ -83,10 +83,11 @@ TZ_INLINE tz_work *tz_runnext_get(tz_p *p)
     return TZ_LIKELY(tz_cas_relaxed(&p->runnext, &g, NULL)) ? g : NULL;
 }
 
-/* Anything queued on p, by anybody's glance. Never false while a G merely moves between runnext and the ring. */
+/* Anything queued on p, by anybody's glance.
+ * Never false while a G merely moves between runnext and the ring. */
 bool tz_runq_empty(tz_p *p);
-/* Moves half of victim's ring (or, with next, its runnext where the ring is empty) to the ring of p, which is empty;
- * returns one of them to run, or NULL. */
+/* Moves half of victim's ring (or, with next, its runnext where the ring is empty) to the ring of p, which is
+ * empty; returns one of them to run, or NULL. */
 tz_work *tz_runq_steal(tz_p *p, tz_p *victim, bool next);
 
 /*

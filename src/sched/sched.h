@@ -82,8 +82,8 @@ TZ_INLINE tz_m *tz_enter_movable(void)
     return tz_enters_slow(m) ? tz_enter_slow(m, true) : m;
 }
 
-/* Back to user code. The release pairs with the retaker's load of seq: all that was done with the P is visible.
- * Always true, so that a function can end in it: `return tz_leave(m)`. */
+/* Back to user code. The release pairs with the retaker's load of seq: all that was done with the P is
+ * visible. Always true, so that a function can end in it: `return tz_leave(m)`. */
 TZ_INLINE bool tz_leave(tz_m *m)
 {
     if (TZ_UNLIKELY(m->g->leave))
@@ -97,8 +97,8 @@ tz_g *tz_start_quick(tz_m *m, tz_start *s);
 /* proc.c: the final form's switch to a goroutine that is to start. */
 bool tz_switch_to_start(tz_m *m, tz_work *w);
 
-/* The next of this M's own P, or NULL; also at every 61st switch, for g0 to look around. A yield or a stop that is
- * asked for just now is seen at the next entry. Pops only: allowed under an object's lock. */
+/* The next of this M's own P, or NULL; also at every 61st switch, for g0 to look around. A yield or a stop
+ * that is asked for just now is seen at the next entry. Pops only: allowed under an object's lock. */
 TZ_INLINE tz_work *tz_next(tz_m *m)
 {
     tz_p *p = m->p;
@@ -165,7 +165,8 @@ TZ_INLINE bool tz_ready_leave(tz_m *m, tz_g *g)
     return true;
 }
 
-/* entry.c: makes the final form of a parked G end in fn(m) in place of a return: bad news (a closed channel). */
+/* entry.c: makes the final form of a parked G end in fn(m) in place of a return:
+ * bad news (a closed channel). */
 TZ_INLINE void tz_resume_with(tz_g *g, void (*fn)(tz_m *m))
 {
     g->resume_fn = fn;
@@ -176,8 +177,8 @@ TZ_INLINE void tz_resume_with(tz_g *g, void (*fn)(tz_m *m))
 /* timers.c: as tz_park, until the time comes. */
 bool tz_park_until(tz_m *m, int64_t when);
 
-/* start.c: starts everything and runs fn(arg) as the main goroutine, first on the calling thread. Returns only a
- * negative errno. */
+/* start.c: starts everything and runs fn(arg) as the main goroutine, first on the calling thread.
+ * Returns only a negative errno. */
 int tz_sched_run(void (*fn)(void *), void *arg);
 
 /* newproc.c: the end of the calling goroutine, without its deferred functions. */

@@ -33,8 +33,8 @@
 
 static bool sole_locked(void)
 {
-    return tz_sched.npidle + 1 == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.npwork && !tz_sched.gcwaiting && !tz_sched.solo &&
-           !tz_sched.solo_wanted;
+    return tz_sched.npidle + 1 == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.npwork &&
+           !tz_sched.gcwaiting && !tz_sched.solo && !tz_sched.solo_wanted;
 }
 
 void tz_solo_begin(tz_m *m)

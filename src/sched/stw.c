@@ -56,8 +56,8 @@ static void retake_all(tz_m *self)
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
 }
 
-/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL on a
- * thread that has none. */
+/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL
+ * on a thread that has none. */
 static void stop_the_world(tz_m *m)
 {
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);

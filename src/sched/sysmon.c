@@ -25,25 +25,24 @@
 #include "sched/retake.h"
 #include "sched/sched.h"
 
-#define LOOK_NS       50000
-#define LOOK_MAX_NS   1000000
-#define QUIET         20 /* looks with nothing to watch before it looks less often */
-#define SLICE_NS      10000000
-#define SLICE_MAX_NS  100000000
-#define GRAIN_NS      8000    /* queues that move faster than this serve themselves */
-#define QUOTA_NS      1000000000
+#define LOOK_NS          50000
+#define LOOK_MAX_NS      1000000
+#define QUIET            20 /* looks with nothing to watch before it looks less often */
+#define SLICE_NS         10000000
+#define SLICE_MAX_NS     100000000
+#define GRAIN_NS         8000 /* queues that move faster than this serve themselves */
+#define QUOTA_NS         1000000000
 #define DEAD_LOOK_MAX_NS 10000000000
+#define GRACE_NS         20000 /* within which a busy P looks at its own timers */
 
 int64_t tz_sysmon_until;
-
-#define GRACE_NS      20000   /* within which a busy P looks at its own timers */
 
 typedef struct watch {
     int64_t now;
     int64_t next_timer; /* when the first timer needs somebody */
     bool close;         /* something to look at again soon */
     bool due;           /* that was before now */
-    bool waiting;       /* work that no P serves: the global queue, Ms that wait in place, a timer that is due */
+    bool waiting;       /* work that no P serves: on the global queue, Ms that wait in place, a timer due */
     int64_t slice;
 } watch;
 
@@ -58,7 +57,8 @@ void tz_sysmon_kick(int64_t when)
         }
 }
 
-/* Takes m's P for somebody else. Needs an M at hand: one that has to be made first would leave the P lying. */
+/* Takes m's P for somebody else. Needs an M at hand:
+ * one that has to be made first would leave the P lying. */
 static bool rob(tz_m *m, uint64_t seq, bool blocked)
 {
     tz_m *wake = NULL;
@@ -161,8 +161,8 @@ static void look_at_ms(watch *w)
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
 }
 
-/* Time slices. A goroutine that enters the runtime now and then is asked to yield; one that does not heed it, since
- * its calls are of the kind that never moves it, is robbed between two of them. */
+/* Time slices. A goroutine that enters the runtime now and then is asked to yield; one that does not heed it,
+ * since its calls are of the kind that never moves it, is robbed between two of them. */
 static void look_at_slice(watch *w, tz_p *p)
 {
     uint32_t tick = tz_load_relaxed(&p->schedtick) + tz_load_relaxed(&p->runq_head);
@@ -315,7 +315,8 @@ void tz_sysmon(void *unused)
         tz_store_relaxed(&tz_sysmon_until, TZ_OS_FOREVER);
         watch w = {.now = tz_os_now(), .next_timer = next_timer(), .slice = slice()};
         w.due = w.next_timer <= w.now;
-        w.waiting = tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.mwait_due) <= w.now || w.due;
+        w.waiting =
+            tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.mwait_due) <= w.now || w.due;
         look_at_ms(&w);
         look_at_ps(&w);
         follow_quota(w.now);
@@ -342,7 +343,8 @@ void tz_sysmon(void *unused)
         int64_t until = w.now + delay;
         if (w.next_timer > w.now && w.next_timer < until)
             until = w.next_timer;
-        int64_t soonest = tz_os_now() + LOOK_NS / 2; /* a look that took long must not be followed by the next at once */
+        /* A look that took long must not be followed by the next at once. */
+        int64_t soonest = tz_os_now() + LOOK_NS / 2;
         until = until > soonest ? until : soonest;
         tz_store_relaxed(&tz_sysmon_until, until);
         tz_note_sleep_until(&tz_sched.sysmon_note, until);

@@ -24,7 +24,7 @@ const char *tz_wait_reason_text(uint32_t reason)
 /* Without the lock: Ms are type-stable, and a crash may have happened under it. */
 static bool is_running(tz_g *g)
 {
-    for (tz_m *m = tz_load_relaxed(&tz_sched.allm); m; m = tz_load_relaxed(&m->alllink))
+    for (tz_m *m = tz_load_acquire(&tz_sched.allm); m; m = tz_load_acquire(&m->alllink))
         if (tz_load_relaxed(&m->g) == g)
             return true;
     return false;
@@ -46,10 +46,15 @@ static void header(tz_g *g)
 {
     char id[24], parent[24];
     tz_print("\ngoroutine ", tz_decimal(id, tz_load_relaxed(&g->goid)), " [", status_text(g), "]:\n", NULL);
-    if (g->name[0])
-        tz_print("\tnamed ", g->name, "\n", NULL);
-    if (g->parent_goid)
-        tz_print("created by goroutine ", tz_decimal(parent, g->parent_goid), "\n", NULL);
+    char name[sizeof g->name];
+    for (size_t i = 0; i < sizeof name; i++) /* it may be changing */
+        name[i] = tz_load_relaxed(&g->name[i]);
+    name[sizeof name - 1] = 0;
+    if (name[0])
+        tz_print("\tnamed ", name, "\n", NULL);
+    uint64_t started_by = tz_load_relaxed(&g->parent_goid);
+    if (started_by)
+        tz_print("created by goroutine ", tz_decimal(parent, started_by), "\n", NULL);
 }
 
 static bool one(tz_stack *s, void *arg)

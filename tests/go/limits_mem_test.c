@@ -156,8 +156,8 @@ static int absurd_procs(void)
     return 42;
 }
 
-/* GM-11: more Ps than memory suffices for: an error at once; more than make sense: not from the environment, and
- * bounded in a call. */
+/* GM-11: more Ps than memory suffices for: an error at once;
+ * more than make sense: not from the environment, and bounded in a call. */
 TEST(absurd_gomaxprocs)
 {
     CHECK_EQ(child(huge_procs), 2);

@@ -20,7 +20,9 @@ static int stuck, over, stop;
 
 static void reset(void)
 {
-    stuck = over = stop = 0;
+    flag_set(&stuck, 0);
+    flag_set(&over, 0);
+    flag_set(&stop, 0);
 }
 
 static struct {
@@ -315,7 +317,8 @@ TEST(ping_pong_hog)
         tuza_chan *c[3] = {tuza_chan_make(0, 0), tuza_chan_make(0, 0), tuza_chan_make(0, 0)};
         tuza_chan *there[2] = {c[0], c[1]}, *back[2] = {c[1], c[0]};
         reset();
-        hog_units = light_units = 0;
+        flag_set(&hog_units, 0);
+    flag_set(&light_units, 0);
         GO(hog, c[2]);
         GO(light, there);
         GO(light, back);
@@ -347,7 +350,7 @@ TEST(signal_storm)
     struct sigaction a = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
     CHECK_EQ(sigaction(SIGUSR1, &a, &old), 0);
     reset();
-    signals = 0;
+    flag_set(&signals, 0);
     for (int i = 0; i < 4; i++)
         GO(sleepy, NULL);
     for (int i = 0; i < 200 / SCALE; i++) {

@@ -67,9 +67,9 @@
 #define NO 15
 #define SYSMON NM
 
-#define IDLE 0
-#define READY 1
-#define RUNNING 2
+#define RUNNING 0
+#define IDLE 1
+#define READY 2
 
 /* Ps */
 byte rq[NP];
@@ -89,7 +89,8 @@ bool wspin[NM];
 
 /* sched */
 byte gq;
-chan mwait = [NM] of { byte };
+byte mwait[NM]; /* sched.mwait, first in first out */
+byte nmwait;
 byte solo = NO;
 bool wanted;
 byte poller = NO;
@@ -113,7 +114,7 @@ byte pollers = POLLERS;
 #define NMIDLE (idle[0] + idle[1] + idle[2] + idle[3])
 #endif
 #define CAN_NEWM (!mwanted && !mstarting && born < NM)
-#define NOTHING_WAITS (gq == 0 && rq[0] == 0 && rq[1] == 0 && empty(mwait) && !PWORK && !timer)
+#define NOTHING_WAITS (gq == 0 && rq[0] == 0 && rq[1] == 0 && nmwait == 0 && !PWORK && !timer)
 
 /* Whether asking for an idle P would bring one, or change anything. */
 #ifdef NO_WANTED
@@ -257,14 +258,22 @@ inline pidle_put_locked(p)
     pm[p] = NO;
     if
 #ifndef PUT_BLIND
-    :: nempty(mwait) ->
-        mwait?hm;
+    :: nmwait > 0 ->
+        hm = mwait[0];
+        nmwait--;
+        hk = 0;
+        do
+        :: hk < nmwait -> mwait[hk] = mwait[hk + 1]; hk++
+        :: else -> break
+        od;
+        mwait[nmwait] = 0;
+        hk = 0;
         nextp[hm] = p;
         wspin[hm] = false;
         note[hm] = true
 #endif
     :: else ->
-        assert(empty(mwait));
+        assert(nmwait == 0);
         solo_drop_locked(p);
         pstat[p] = IDLE
     fi
@@ -327,7 +336,7 @@ inline solo_yield(me, p, ok)
             solo_drop_locked(mp[me]);
 #ifndef NO_YIELD_WAKE
             if
-            :: nempty(mwait) && NPIDLE > 0 ->
+            :: nmwait > 0 && NPIDLE > 0 ->
                 pidle_get_locked(me, p);
                 pidle_put_locked(p);
                 p = NO;
@@ -404,7 +413,7 @@ inline handoff(me)
         yield[me] = false;
         hp = mp[me];
         if
-        :: empty(mwait) && (rq[hp] > 0 || gq > 0) -> startm_locked(hp, false)
+        :: nmwait == 0 && (rq[hp] > 0 || gq > 0) -> startm_locked(hp, false)
         :: else ->
             pidle_put_locked(hp);
 #ifndef POLLER_OLD
@@ -460,9 +469,9 @@ find: /* findrunnable */
     :: true
     fi;
     if
-    :: nempty(mwait) -> /* tz_give_p */
+    :: nmwait > 0 -> /* tz_give_p */
         d_step {
-            ok = nempty(mwait);
+            ok = nmwait > 0;
             if
             :: ok -> p = mp[me]; mp[me] = NO; pidle_put_locked(p); p = NO
             :: else
@@ -511,7 +520,7 @@ find: /* findrunnable */
     :: else
     fi;
     if
-    :: spinning && empty(mwait) && gq == 0 && !PWORK ->
+    :: spinning && nmwait == 0 && gq == 0 && !PWORK ->
         d_step {
             ok = rq[1 - mp[me]] > 0;
             if
@@ -562,13 +571,13 @@ end_rest:
 work:
     ok = false;
     stop_spinning(me, p, ok, true);
-run:
+going:
     if
     :: goto find /* it ends, or parks */
     :: d_step { spawns > 0 -> spawns--; rq[mp[me]]++ };
-        goto run
+        goto going
     :: d_step { overflows > 0 -> overflows--; gq++ };
-        goto run
+        goto going
     :: d_step { sleeps > 0 && !timer -> sleeps--; timer = true };
         goto find
     :: d_step { shorts > 0 -> shorts--; user[me] = true }
@@ -580,7 +589,7 @@ run:
     :: d_step { pollers > 0 -> pollers--; polls[me] = true };
 poll:
         if
-        :: NOTHING_WAITS -> polls[me] = false; goto run
+        :: NOTHING_WAITS -> polls[me] = false; goto going
         :: yield[me] && wanted && solo == mp[me] -> solo_yield(me, p, ok); goto poll
         fi
     fi;
@@ -599,7 +608,7 @@ poll:
             ok = (p != NO);
             if
             :: ok -> acquirep(me, p); p = NO
-            :: !ok && !movable -> mwait!me
+            :: !ok && !movable -> mwait[nmwait] = me; nmwait++
             :: else
             fi
         };
@@ -626,7 +635,7 @@ poll:
     :: else
     fi;
     movable = false;
-    goto run
+    goto going
 }
 
 /* The template thread: one M at a time. */
@@ -656,24 +665,24 @@ end_clock:
 #ifdef NO_GLOBAL_LOOK
 #define OWED (OWED_RING || due)
 #else
-#define OWED (OWED_RING || due || gq > 0 || nempty(mwait))
+#define OWED (OWED_RING || due || gq > 0 || nmwait > 0)
 #endif
-#define MAY_SLEEP_DEEP (NPIDLE == NP && empty(mwait) && (poller != NO || !timer))
+#define MAY_SLEEP_DEEP (NPIDLE == NP && nmwait == 0 && (poller != NO || !timer))
 
-#define WANTED(m) (mp[m] == NO -> false : (rq[mp[m]] > 0 || gq > 0 || nempty(mwait) || due))
-#define ROBBABLE(m) (user[m] && !robbed[m] && WANTED(m) && (NMIDLE > 0 || nempty(mwait) || CAN_NEWM))
+#define WANTED(m) (mp[m] == NO -> false : (rq[mp[m]] > 0 || gq > 0 || nmwait > 0 || due))
+#define ROBBABLE(m) (user[m] && !robbed[m] && WANTED(m) && (NMIDLE > 0 || nmwait > 0 || CAN_NEWM))
 #define LAZY(m) ((user[m] || polls[m]) && !robbed[m] && !yield[m] && WANTED(m))
 
 inline rob(m)
 {
     if
-    :: NMIDLE == 0 && empty(mwait) -> newm_locked()
+    :: NMIDLE == 0 && nmwait == 0 -> newm_locked()
     :: else ->
         robbed[m] = true;
         yield[m] = false;
         hp = mp[m];
         if
-        :: nempty(mwait) -> pidle_put_locked(hp)
+        :: nmwait > 0 -> pidle_put_locked(hp)
         :: else -> startm_locked(hp, false)
         fi;
         hp = 0
@@ -713,7 +722,7 @@ awake:
 #endif
     od;
 end_deep:
-    d_step { sysnote -> sysnote = false };
+    atomic { sysnote -> sysnote = false };
     goto awake
 }
 
@@ -723,7 +732,7 @@ active proctype Quiet()
     timeout;
     d_step {
         assert(gq == 0 && rq[0] == 0 && rq[1] == 0 && !timer);
-        assert(empty(mwait) && !PWORK);
+        assert(nmwait == 0 && !PWORK);
         assert(NPIDLE == NP && nmspinning == 0 && solo == NO && !wanted);
         assert(deep && !sysnote && NMIDLE == born)
     }

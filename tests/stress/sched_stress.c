@@ -116,7 +116,8 @@ TEST(trees)
     long wanted = stress_amount(400000);
     long reported = 0;
     uint64_t tree = 1;
-    ended = live = 0;
+    flag_set(&ended, 0);
+    flag_set(&live, 0);
     tuza_chan *up = tuza_chan_make(sizeof(long), 0);
     while (reported < wanted) {
         enum { AT_ONCE = 8 };
@@ -131,8 +132,8 @@ TEST(trees)
         }
     }
     settle(1);
-    CHECK_EQ(ended, reported);
-    CHECK_EQ(live, 0);
+    CHECK_EQ(flag_get(&ended), reported);
+    CHECK_EQ(flag_get(&live), 0);
     tuza_gomaxprocs(was);
     tuza_chan_unref(up);
 }
@@ -174,7 +175,7 @@ TEST(gomaxprocs_from_all_sides)
     GO(churn, &done);
     GO(churn, &done);
     settle_slowly();
-    CHECK_EQ(done, 2 * stress_amount(100000));
+    CHECK_EQ(flag_get(&done), 2 * stress_amount(100000));
     tuza_gomaxprocs(was);
 }
 

@@ -98,7 +98,8 @@ static void woken(void *i)
     note_turn(i);
 }
 
-/* CH-10: who is woken runs next, before those that were runnable already. GR-03: so does what was started last. */
+/* CH-10: who is woken runs next, before those that were runnable already.
+ * GR-03: so does what was started last. */
 TEST(woken_runs_next)
 {
     if (tuza_gomaxprocs(0) != 1)

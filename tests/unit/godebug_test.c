@@ -36,7 +36,9 @@ TEST(garbage)
 {
     read_settings(NULL, "updatemaxprocs=0,updatemaxprocs=1");
     CHECK_EQ(tz_godebug.updatemaxprocs, 1);
-    read_settings(NULL, "nonsense=1,,=,=0,updatemaxprocs,updatemaxprocs=x,updatemaxprocs=0x,updatemaxprocs=99999999999");
+    read_settings(
+        NULL,
+        "nonsense=1,,=,=0,updatemaxprocs,updatemaxprocs=x,updatemaxprocs=0x,updatemaxprocs=99999999999");
     CHECK_EQ(tz_godebug.updatemaxprocs, 1);
     read_settings(NULL, ",updatemaxprocs=0,");
     CHECK_EQ(tz_godebug.updatemaxprocs, 0);

@@ -210,7 +210,7 @@ static void block_together(void *arg)
 TEST(threads_are_reaped)
 {
     enum { BURST = 40 };
-    tz_sched.reap_ns = 20 * TUZA_MILLISECOND;
+    tz_store_relaxed(&tz_sched.reap_ns, 20 * TUZA_MILLISECOND);
     for (int round = 0; round < 2; round++) {
         together = at_once = 0;
         for (int i = 0; i < BURST; i++)
@@ -221,7 +221,7 @@ TEST(threads_are_reaped)
         settle(1);
         EVENTUALLY(tz_load_relaxed(&tz_sched.mcount) <= 8);
     }
-    tz_sched.reap_ns = 5 * TUZA_SECOND;
+    tz_store_relaxed(&tz_sched.reap_ns, 5 * TUZA_SECOND);
 }
 
 /* PR-12: the requests for threads agree with the threads that came of them. */
@@ -229,9 +229,10 @@ TEST(thread_requests_add_up)
 {
     EVENTUALLY(tz_load_relaxed(&tz_sched.mstarting) == 0);
     /* A wake of the template thread for another reason must not answer a request twice. */
-    tz_sched.reap_ns = 20 * TUZA_MILLISECOND;
+    tz_store_relaxed(&tz_sched.reap_ns, 20 * TUZA_MILLISECOND);
     for (int round = 0; round < 20; round++) {
-        together = at_once = 0;
+        flag_set(&at_once, 0);
+        flag_set(&together, 0);
         for (int i = 0; i < 10; i++)
             GO(block_together, NULL);
         double end = tz_test_seconds() + BOUND_S;
@@ -246,7 +247,7 @@ TEST(thread_requests_add_up)
         EVENTUALLY(tz_load_relaxed(&tz_sched.mcount) <= 8);
     }
     EVENTUALLY(tz_load_relaxed(&tz_sched.mstarting) == 0);
-    tz_sched.reap_ns = 5 * TUZA_SECOND;
+    tz_store_relaxed(&tz_sched.reap_ns, 5 * TUZA_SECOND);
 }
 
 TEST_MAIN_TUZA()
