@@ -76,10 +76,31 @@ done
 check mutant -O0 retake FENCE NO_M_FENCE
 check mutant -O0 retake FENCE NO_R_FENCE
 
+check pass -O2 solo
+check pass -O2 solo FENCE
+for m in NO_SEQ_CHECK NO_MEMBARRIER KEEP_ALONE CLEAR_EARLY CLEAR_LATE CLEAR_PLAIN BLIND_RETURN BEGIN_UNLOCKED \
+    BEGIN_UNCHECKED NO_RELEASE; do
+    check mutant -O0 solo $m
+done
+check mutant -O0 solo FENCE NO_M_FENCE
+
 check pass -O2 wakeup
-for m in NO_STOP_FENCE NO_SECOND_LOOK NO_SUBMIT_FENCE NO_SYSMON_FENCE NO_TAKE_FENCE NO_RESET_WAKE NO_LOCKED_LOOK \
-    NO_DEBT_LOOK DEEP_EARLY SYSMON_SPIN_FIRST; do
-    check mutant -O0 wakeup $m
+check pass -O2 wakeup SHORT=0 LONG=2 SPAWNS=2
+check pass -O2 wakeup LONG=0 POLLERS=1
+check pass -O2 wakeup SHORT=0 LONG=0 POLLERS=1 OVERFLOWS=1
+check pass -O2 wakeup SHORT=0 LONG=0 BLOCKERS=1 SLEEPS=1
+check pass -O2 wakeup HANDED_OFF NM=4 SHORT=0
+for m in NO_PUT_LOOK NO_LAST_LOOK NO_REQUEUE_IDLE 'NO_YIELD_WAKE LONG=0 POLLERS=1'; do
+    # shellcheck disable=SC2086
+    check pass -O2 wakeup $m
+done
+for m in NO_REST_LOOK NO_REQUEUE_LOOK PUT_BLIND 'NO_POP_WAKE SPAWNS=2' 'DEEP_UNLOCKED SPAWNS=2' \
+    'NO_WANTED LONG=0 POLLERS=1 OVERFLOWS=1' 'NO_DEBT_LOOK LONG=0 POLLERS=1' \
+    'NO_GLOBAL_LOOK LONG=0 POLLERS=1 OVERFLOWS=1' 'NO_ROB SHORT=0 LONG=2 SPAWNS=2' \
+    'NO_NEW_M SHORT=0 LONG=2 SPAWNS=2' 'POLLER_OLD SHORT=0 LONG=0 BLOCKERS=1 SLEEPS=1' \
+    'NO_NEXT_M HANDED_OFF NM=4 SHORT=0'; do
+    # shellcheck disable=SC2086
+    check mutant -O1 wakeup $m
 done
 
 echo "$passed passed, $failed failed"

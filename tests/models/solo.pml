@@ -32,7 +32,7 @@
  */
 
 #ifndef ENTRIES
-#define ENTRIES 4 /* calls of the runtime by the M */
+#define ENTRIES 3 /* calls of the runtime by the M */
 #endif
 #ifndef ASKS
 #define ASKS 1 /* by each of the two others */

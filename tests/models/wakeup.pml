@@ -10,6 +10,9 @@
  * blocker, whose P is handed off; or polls: calls the runtime over and over until nothing waits, and whoever wants to
  * catch it in user code has bad luck every time. So whatever waits must get on with these standing still.
  *
+ * Such a poller is not to be combined with LONG or BLOCKERS: with both Ps held, one of them by it, only catching it
+ * helps, which its luck forbids.
+ *
  * The retake protocol is one step here (retake.pml and solo.pml have it in full), and so is each stretch of code
  * under sched.lock. Peeks without the lock are steps of their own, and an M's peek may miss what is there (`:: true`),
  * as a late store or an early load would have it; only sysmon, which looks again and again, sees all in the end. So
@@ -19,6 +22,9 @@
  * Correct is: when nothing can move any more, all queues are empty, nobody waits in place, no P waits for an M, all Ps
  * are idle, all Ms and sysmon asleep; and no P is put on the idle list while an M waits in place.
  *
+ * Variants (-D): the bounds below, and
+ *   HANDED_OFF        begins where two known blockers have handed off a P each, with work, no M was at
+ *                     hand, and the two never come back
  * Mutants (-D), each must fail:
  *   NO_REST_LOOK      a P is put away with work on the global queue, and nobody looks again in the same lock hold
  *   NO_REQUEUE_LOOK   requeue does not look at the idle list, nor its M at the global queue when it rests
@@ -96,7 +102,12 @@ bool wanted;
 byte poller = NO;
 bool until; /* the poller's deadline is not "never" */
 byte nmspinning;
-byte born = 1;
+#ifdef HANDED_OFF
+#define BLOCKED 2
+#else
+#define BLOCKED 0
+#endif
+byte born = (BLOCKED > 0 -> BLOCKED : 1);
 bool mwanted = true, mstarting;
 bool deep, sysnote;
 bool timer, due;
@@ -113,7 +124,11 @@ byte pollers = POLLERS;
 #else
 #define NMIDLE (idle[0] + idle[1] + idle[2] + idle[3])
 #endif
+#ifdef NO_NEW_M
+#define CAN_NEWM false
+#else
 #define CAN_NEWM (!mwanted && !mstarting && born < NM)
+#endif
 #define NOTHING_WAITS (gq == 0 && rq[0] == 0 && rq[1] == 0 && nmwait == 0 && !PWORK && !timer)
 
 /* Whether asking for an idle P would bring one, or change anything. */
@@ -134,12 +149,10 @@ hidden byte hm, hp, hk;
 
 inline newm_locked()
 {
-#ifndef NO_NEW_M
     if
     :: CAN_NEWM -> mwanted = true
     :: else
     fi
-#endif
 }
 
 inline startm_locked(p, spins)
@@ -451,6 +464,10 @@ proctype M(byte me)
     byte p = NO;
     bool spinning, ok, movable;
 
+#ifdef HANDED_OFF
+end_blocked:
+    me >= 2;
+#endif
 end_unborn:
     if
     :: me == 0
@@ -734,7 +751,7 @@ active proctype Quiet()
         assert(gq == 0 && rq[0] == 0 && rq[1] == 0 && !timer);
         assert(nmwait == 0 && !PWORK);
         assert(NPIDLE == NP && nmspinning == 0 && solo == NO && !wanted);
-        assert(deep && !sysnote && NMIDLE == born)
+        assert(deep && !sysnote && NMIDLE == born - BLOCKED)
     }
 }
 
@@ -742,10 +759,18 @@ init
 {
     atomic {
         rq[0] = 1; /* main */
-        pstat[0] = RUNNING;
         mp[0] = 0;
         pm[0] = 0;
+#ifdef HANDED_OFF
+        rq[1] = 1;
+        mp[1] = 1;
+        pm[1] = 1;
+        d_step { user[0] = true; robbed[0] = true; user[1] = true; robbed[1] = true };
+        pstat[0] = READY;
+        pstat[1] = READY;
+#else
         pstat[1] = IDLE;
+#endif
         run M(0);
         run M(1);
 #if NM > 2
