@@ -287,6 +287,9 @@ bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok)
 {
     if (!c)
         return false;
+    /* Empty first, then closed: what was open at the second look was open at the first. */
+    if (!tz_load_acquire(&c->count) && !tz_load_acquire(&c->sendq.first) && !tz_load_acquire(&c->closed))
+        return false;
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
     tz_spin_lock(&c->lock, alone);
@@ -314,8 +317,9 @@ void tuza_chan_close(tuza_chan *c)
     }
     tz_store_release(&c->closed, 1); /* pairs with the try forms' look */
     tz_sudog *receivers = c->recvq.first, *senders = c->sendq.first;
-    c->recvq = (tz_waitq){NULL, NULL};
-    c->sendq = (tz_waitq){NULL, NULL};
+    tz_store_relaxed(&c->recvq.first, NULL);
+    tz_store_relaxed(&c->sendq.first, NULL);
+    c->recvq.last = c->sendq.last = NULL;
     for (tz_sudog *s = receivers; s; s = s->next) {
         if (s->elem)
             memset(s->elem, 0, c->elem_size);

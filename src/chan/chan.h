@@ -43,7 +43,7 @@ TZ_INLINE void tz_waitq_put(tz_waitq *q, tz_sudog *s)
     if (q->last)
         q->last->next = s;
     else
-        q->first = s;
+        tz_store_relaxed(&q->first, s); /* peeked by tuza_chan_try_recv */
     q->last = s;
 }
 
@@ -52,7 +52,7 @@ TZ_INLINE tz_sudog *tz_waitq_get(tz_waitq *q)
     tz_sudog *s = q->first;
     if (!s)
         return NULL;
-    q->first = s->next;
+    tz_store_relaxed(&q->first, s->next);
     if (s->next)
         s->next->prev = NULL;
     else

@@ -53,6 +53,7 @@ tz_m *tz_chaos_entry(tz_m *m, bool movable)
         return movable ? tz_yield(m) : m;
     case 8: /* the goroutine is taken for a blocker */
         m->g->leave = (uint32_t)(r >> 32) % 6;
+        m->g->left_at = 0;
         return m;
     default:
         return m;

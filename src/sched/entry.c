@@ -24,6 +24,7 @@
 
 #define HANDOFF_FROM 3
 #define LEAVE_MAX    8
+#define HOG_FOR      4
 #define SHORT_NS     20000
 
 bool tz_refuse_entry(void)
@@ -57,19 +58,24 @@ tz_m *tz_yield(tz_m *m)
     return tz_arch_switch(m, m->g0);
 }
 
-/* A robbed goroutine is back: was it blocked for long? */
+/* A robbed goroutine is back: was it blocked for long, or a hog? */
 static void judge(tz_m *m, tz_g *g)
 {
-    bool blocked = tz_load_relaxed(&m->robbed_blocked);
-    tz_store_relaxed(&m->robbed_blocked, 0);
+    uint32_t why = tz_load_relaxed(&m->robbed);
+    tz_store_relaxed(&m->robbed, TZ_ROBBED_NOT);
+    bool blocked = why == TZ_ROBBED_BLOCKED;
     if (g->left_at) {
         blocked = tz_os_now() - g->left_at >= SHORT_NS;
         g->left_at = 0;
-        if (!blocked)
+        if (!blocked && g->leave)
             g->leave--;
     }
     if (blocked && g->leave < LEAVE_MAX)
         g->leave++;
+    if (why == TZ_ROBBED_HOG)
+        tz_store_relaxed(&g->hog, HOG_FOR);
+    else if (g->hog)
+        tz_store_relaxed(&g->hog, g->hog - 1);
 }
 
 /* m was robbed, and is inside the runtime again. */
@@ -81,20 +87,21 @@ tz_m *tz_regain(tz_m *m, bool movable)
     tz_store_relaxed(&m->p, NULL);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_p *p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
+    if (!p && movable) {
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        tz_retake_clear(m);
+        return tz_yield(m);
+    }
     if (p) {
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         tz_acquirep(m, p);
-        tz_retake_clear(m);
-        return m;
-    }
-    if (!movable) {
+    } else {
         tz_wait_for_p_locked(m);
-        tz_retake_clear(m);
-        return m;
     }
-    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_retake_clear(m);
-    return tz_yield(m);
+    if (m->p->alone && tz_load_relaxed(&tz_sched.solo_wanted)) /* asked while the P was on its way here */
+        tz_solo_yield(m);
+    return m;
 }
 
 tz_m *tz_enter_slow(tz_m *m, bool movable)

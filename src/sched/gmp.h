@@ -89,8 +89,7 @@ struct tz_g {
     tz_timer timer;       /* tuza_sleep */
     const void *go_pc;    /* own, peeked: where it was started */
     uint64_t parent_goid; /* own, peeked */
-    int64_t wait_since;   /* own, peeked: when sysmon first saw it wait, 0: not yet */
-    uint32_t hog;         /* own by its M: looks at which its P was taken since it used up a slice */
+    uint32_t hog;         /* own, peeked: it was robbed for using up a slice not long ago */
     int64_t left_at;      /* own: when tz_leave_slow handed the P off */
 #if TZ_TSAN
     void *fiber;
@@ -199,8 +198,8 @@ struct tz_m {
     tz_m *alllink, *allprev; /* lock allm */
     int64_t id;              /* const */
     int tid;                 /* const once published */
-    int stat_fd;             /* const once published: /proc/self/task/TID/stat, or < 0 */
-    uint32_t robbed_blocked; /* peeked: set by a retaker that found the thread blocked; its own M clears it */
+    uint32_t robbed;         /* atomic: why sysmon robbed it, TZ_ROBBED_*; its own M clears it */
+    int64_t reap_at;         /* own: resting, when it may end */
     uint32_t armed;          /* own, peeked: sysmon shall retake at its first look (a known blocker) */
 
     /* Sysmon's memory of this M; sysmon only. */
@@ -224,6 +223,9 @@ _Static_assert(offsetof(tz_m, errno_addr) == TZ_M_ERRNO, "layout.h");
 #define TZ_RUNQ_SIZE   256u
 #define TZ_CLASS_USUAL 1 /* the size class of the default */
 _Static_assert(TZ_STACK_DEFAULT == TZ_STACK_CLASS0 << TZ_CLASS_USUAL, "mem/stack.h");
+
+/* Why sysmon robs an M. */
+enum { TZ_ROBBED_NOT, TZ_ROBBED_BLOCKED, TZ_ROBBED_HOG };
 
 enum {
     TZ_P_IDLE = 0, /* on sched.pidle: nothing queued on it */
@@ -292,10 +294,10 @@ typedef struct tz_sched_t {
     uint32_t solo_wanted; /* peeked: it shall give that up */
     tz_m *midle;          /* Ms that rest, the last parked first */
     uint32_t nmidle;
-    tz_m *mwait_head, *mwait_tail; /* Ms that wait in place for a P */
+    tz_m *mwait_head; /* Ms that wait in place for a P, by wait_until */
     int64_t mwait_due;             /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
     tz_m *poller;                  /* the idle M that sleeps until the next timer */
-    int64_t poll_until;            /* peeked: until when; 0: nobody, INT64_MAX: for ever */
+    int64_t poll_until;            /* until when; INT64_MAX: for ever */
     uint32_t mcount;               /* Ms that live */
     uint32_t mwanted;              /* 1: the template thread shall make one */
     uint32_t mstarting;            /* being made by it, not yet there */

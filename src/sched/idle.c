@@ -31,6 +31,8 @@ tz_p *tz_pidle_pop_locked(void)
     if (p) {
         tz_sched.pwork = p->link;
         tz_store_relaxed(&tz_sched.npwork, tz_sched.npwork - 1);
+        if (tz_sched.pwork)
+            tz_newm_locked(); /* the request for that one's M may have been one with this one's */
     } else {
         p = tz_sched.pidle;
         if (!p)
@@ -58,10 +60,9 @@ tz_m *tz_pidle_put_locked(tz_p *p)
     tz_m *m = tz_sched.mwait_head;
     if (m) {
         tz_sched.mwait_head = m->link;
-        if (!m->link)
-            tz_sched.mwait_tail = NULL;
         tz_store_relaxed(&tz_sched.mwait_due, m->link ? m->link->wait_until : INT64_MAX);
         m->nextp = p;
+        tz_store_relaxed(&p->m, m); /* whom to ask, should p be alone */
         return m;
     }
     tz_solo_drop_locked(p);
@@ -105,14 +106,19 @@ tz_m *tz_startm_locked(tz_p *p, bool spinning)
     if (!m) {
         if (spinning)
             tz_sub_relaxed(&tz_sched.nmspinning, 1);
+        tz_solo_drop_locked(p);
         tz_store_relaxed(&p->status, TZ_P_READY);
-        p->link = tz_sched.pwork;
-        tz_sched.pwork = p;
+        tz_p **end = &tz_sched.pwork;
+        while (*end)
+            end = &(*end)->link;
+        p->link = NULL;
+        *end = p;
         tz_store_relaxed(&tz_sched.npwork, tz_sched.npwork + 1);
         return NULL;
     }
     tz_midle_remove_locked(m);
     m->nextp = p;
+    tz_store_relaxed(&p->m, m);
     m->wake_spin = spinning;
     return m;
 }
@@ -142,15 +148,13 @@ void tz_handoffp(tz_p *p)
 
 void tz_wait_for_p_locked(tz_m *m)
 {
-    m->link = NULL;
     m->wait_until = tz_os_now() + (tz_load_relaxed(&m->g->hog) ? TZ_SLICE_HOG_NS : 0);
-    if (tz_sched.mwait_tail) {
-        tz_sched.mwait_tail->link = m;
-    } else {
-        tz_sched.mwait_head = m;
-        tz_store_relaxed(&tz_sched.mwait_due, m->wait_until);
-    }
-    tz_sched.mwait_tail = m;
+    tz_m **at = &tz_sched.mwait_head;
+    while (*at && (*at)->wait_until <= m->wait_until)
+        at = &(*at)->link;
+    m->link = *at;
+    *at = m;
+    tz_store_relaxed(&tz_sched.mwait_due, tz_sched.mwait_head->wait_until);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_sysmon_kick(m->wait_until);
     tz_note_sleep(&m->park);
@@ -176,14 +180,16 @@ bool tz_give_p(tz_m *m)
 /* The poller's deadline; others sleep until they are reaped. */
 static int64_t rest_until(tz_m *m)
 {
-    int64_t reap =
-        tz_sched.nmidle > SPARE_MS ? tz_os_now() + tz_load_relaxed(&tz_sched.reap_ns) : TZ_OS_FOREVER;
+    int64_t reap = tz_sched.nmidle > SPARE_MS && m->id != 0 ? m->reap_at : TZ_OS_FOREVER;
     if (tz_sched.poller != m)
         return reap;
     int64_t timer = tz_timers_next();
     /* Due, but there was no P to be had: the owners of the busy ones and sysmon see to it. */
     if (timer <= tz_os_now())
         timer = tz_os_now() + BUSY_NS;
+    tz_sched.poll_until = timer; /* sysmon sleeps deep only if this is not too late for any timer */
+    if (reap <= tz_os_now())     /* the poller does not end, but it may not stay the poller */
+        reap = tz_os_now() + tz_load_relaxed(&tz_sched.reap_ns);
     return timer < reap ? timer : reap;
 }
 
@@ -228,6 +234,7 @@ bool tz_stopm(tz_m *m)
         return true;
     }
     midle_push(m);
+    m->reap_at = tz_os_now() + tz_load_relaxed(&tz_sched.reap_ns);
     tz_sched.poller = m;
     int dead = tz_checkdead_locked();
     if (dead == TZ_DEAD_BUT_THREADS && tz_sched.sysmon_deep) {
@@ -255,7 +262,7 @@ bool tz_stopm(tz_m *m)
             tz_acquirep(m, p);
             return true;
         }
-        if (tz_sched.poller != m && tz_sched.nmidle > SPARE_MS && m->id != 0 && tz_os_now() >= until) {
+        if (tz_sched.poller != m && tz_os_now() >= rest_until(m)) {
             tz_midle_remove_locked(m);
             tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);

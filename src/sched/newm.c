@@ -62,7 +62,6 @@ void tz_minit(tz_m *m)
     tz_store_relaxed(&m->seq, m->seq | 1);
     m->errno_addr = &errno;
     m->tid = tz_os_tid();
-    m->stat_fd = tz_os_thread_stat_open(m->tid);
     m->look_cpu = -1;
     tz_os_precise_timers();
     tz_self_m = m;
@@ -87,8 +86,6 @@ static void unlink_m(tz_m *m)
     if (m->alllink)
         m->alllink->allprev = m->allprev;
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
-    if (m->stat_fd >= 0)
-        tz_os_close(m->stat_fd);
     tz_self_m = &tz_nobody;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     m->link = tz_sched.mfree;
@@ -182,6 +179,7 @@ static void template_thread(void *unused)
             continue;
         }
         tz_note_clear(&tz_sched.template_note);
+        tz_fence_store_load(); /* the requests are looked at after the note is cleared, or a wake could be lost */
         trim = true;
         uint32_t procs = tz_xchg_acquire(&tz_sched.procs_wanted, 0);
         if (procs)

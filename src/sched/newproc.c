@@ -103,6 +103,8 @@ tz_g *tz_start_now(tz_m *m, tz_start *s)
     tz_g *g = tz_gfree_get(p, TZ_CLASS_USUAL, true);
     if (!g)
         g = scrape_together(p);
+    else if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.gfree_short)))
+        tz_store_relaxed(&tz_sched.gfree_short, 0);
     if (g)
         return become(p, s, g);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);

@@ -205,7 +205,8 @@ static TZ_NOINLINE void gosched_any(tz_m *m)
     tz_p *p = m->p;
     tz_g *g = m->g;
     if (!tz_load_relaxed(&p->runnext) && tz_load_relaxed(&p->runq_head) == p->runq_tail &&
-        !tz_load_relaxed(&tz_sched.runq_size) && p->switches != p->fair_at) {
+        !tz_load_relaxed(&tz_sched.runq_size) && !tz_load_relaxed(&p->timer_min) &&
+        tz_load_relaxed(&tz_sched.mwait_due) == INT64_MAX) { /* nothing that could run, now or soon */
         tz_leave(m);
         return;
     }

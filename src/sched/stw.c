@@ -205,27 +205,31 @@ static void change(tz_m *m, uint32_t n)
     start_the_world(m, mine && mine->id < (int32_t)n ? mine : m ? tz_sched.allp[0] : NULL);
 }
 
+/* Not inlined: it may switch, and its caller's loop must not keep the thread's address (tz_self_m) across that. */
+static TZ_NOINLINE bool try_change(uint32_t n, int *old)
+{
+    tz_m *m = tz_enter_movable();
+    bool mine = tz_lock_try(&tz_sched.stw, TZ_RANK_STW);
+    if (mine) {
+        *old = (int)tz_load_relaxed(&tz_sched.nprocs);
+        tz_store_relaxed(&tz_sched.procs_custom, true);
+        change(m, n);
+        tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+    }
+    tz_leave(m);
+    return mine;
+}
+
 int tuza_gomaxprocs(int n)
 {
     if (tz_load_acquire(&tz_sched.started) != 2)
         return tz_procs_before_start(n);
+    int old = (int)tz_load_relaxed(&tz_sched.nprocs);
     if (n <= 0)
-        return (int)tz_load_relaxed(&tz_sched.nprocs);
-    if (n > TZ_PROCS_MAX)
-        n = TZ_PROCS_MAX;
-    for (;;) {
-        tz_m *m = tz_enter_movable();
-        if (tz_lock_try(&tz_sched.stw, TZ_RANK_STW)) {
-            int old = (int)tz_load_relaxed(&tz_sched.nprocs);
-            tz_store_relaxed(&tz_sched.procs_custom, true);
-            change(m, (uint32_t)n);
-            tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
-            tz_leave(m);
-            return old;
-        }
-        tz_leave(m);
+        return old;
+    while (!try_change((uint32_t)(n < TZ_PROCS_MAX ? n : TZ_PROCS_MAX), &old))
         tuza_gosched();
-    }
+    return old;
 }
 
 void tz_procs_follow(int n)

@@ -59,7 +59,7 @@ void tz_sysmon_kick(int64_t when)
 
 /* Takes m's P for somebody else. Needs an M at hand:
  * one that has to be made first would leave the P lying. */
-static bool rob(tz_m *m, uint64_t seq, bool blocked)
+static bool rob(tz_m *m, uint64_t seq, uint32_t why)
 {
     tz_m *wake = NULL;
     bool robbed = false;
@@ -68,11 +68,12 @@ static bool rob(tz_m *m, uint64_t seq, bool blocked)
     if (!tz_sched.midle && !tz_sched.mwait_head) {
         tz_newm_locked();
     } else if (!tz_sched.gcwaiting) {
+        tz_store_relaxed(&m->robbed, why); /* before: the M may be back at once */
         tz_p *p = tz_retake(m, seq);
-        if (p) {
+        if (!p) {
+            tz_store_relaxed(&m->robbed, TZ_ROBBED_NOT);
+        } else {
             robbed = true;
-            if (blocked)
-                tz_store_relaxed(&m->robbed_blocked, 1);
             if (tz_sched.mwait_head)
                 wake = tz_pidle_put_locked(p);
             else
@@ -98,7 +99,12 @@ static bool is_blocked(tz_m *m)
     m->look_cpu = tz_os_thread_cpu(m->tid);
     if (before < 0 || m->look_cpu != before)
         return false;
-    char s = tz_os_thread_state(m->stat_fd);
+    /* Opened each time: a program may close every descriptor it finds, and ours would then be another's. */
+    int fd = tz_os_thread_stat_open(m->tid);
+    if (fd < 0) /* no descriptor to be had: a clock that stood still for long has to do */
+        return tz_os_now() - m->look_since >= LOOK_MAX_NS;
+    char s = tz_os_thread_state(fd);
+    tz_os_close(fd);
     return s == 'S' || s == 'D';
 }
 
@@ -132,21 +138,21 @@ static void look_at_m(watch *w, tz_m *m)
         return;
     }
     if (armed || is_blocked(m)) {
-        if (!rob(m, seq, true))
+        if (!rob(m, seq, TZ_ROBBED_BLOCKED))
             w->close = true;
         return;
     }
     tz_g *g = tz_load_relaxed(&m->g);
     int64_t slice = tz_load_relaxed(&g->hog) ? TZ_SLICE_HOG_NS : w->slice;
     if (w->now - m->look_since < slice) {
-        w->close = w->now - m->look_since < 2 * LOOK_MAX_NS;
+        w->close |= w->now - m->look_since < 2 * LOOK_MAX_NS;
         return;
     }
     if (!m->look_asked) {
         m->look_asked = 1;
         tz_retake_yield(m);
-    } else if (rob(m, seq, false)) {
-        tz_store_relaxed(&g->hog, 1);
+    } else {
+        rob(m, seq, TZ_ROBBED_HOG);
     }
 }
 
@@ -182,8 +188,8 @@ static void look_at_slice(watch *w, tz_p *p)
     if (!p->look_asked) {
         p->look_asked = true;
         tz_retake_yield(m);
-    } else if (rob(m, 0, false)) {
-        tz_store_relaxed(&g->hog, 1);
+    } else {
+        rob(m, 0, TZ_ROBBED_HOG);
     }
 }
 
@@ -277,12 +283,12 @@ static void follow_quota(int64_t now)
 /* Every P idle, nothing to fire: sleep until somebody takes a P. Returns until when, 0: don't. */
 static int64_t deep_until(int64_t now)
 {
-    static int64_t patience;
+    static int64_t patience = LOOK_MAX_NS;
     int64_t until = 0;
     int dead = TZ_ALIVE;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     if (tz_sched.npidle == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.mwait_head && !tz_sched.gcwaiting &&
-        (tz_sched.poller || tz_timers_next() == INT64_MAX)) {
+        (tz_timers_next() == INT64_MAX || (tz_sched.poller && tz_sched.poll_until <= tz_timers_next()))) {
         dead = tz_checkdead_locked();
         tz_sched.sysmon_deep = 1;
         until = TZ_OS_FOREVER;
@@ -313,6 +319,7 @@ void tz_sysmon(void *unused)
         /* From here on a kick is a note that ends the next sleep at once. */
         tz_note_clear(&tz_sched.sysmon_note);
         tz_store_relaxed(&tz_sysmon_until, TZ_OS_FOREVER);
+        tz_fence_store_load(); /* before the looks; a kick that is missed all the same is made up for by the next */
         watch w = {.now = tz_os_now(), .next_timer = next_timer(), .slice = slice()};
         w.due = w.next_timer <= w.now;
         w.waiting =

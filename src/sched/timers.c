@@ -44,7 +44,7 @@ bool tz_park_until(tz_m *m, int64_t when)
 {
     tz_g *g = m->g;
     tz_p *p = m->p;
-    g->timer.when = when > 0 ? when : INT64_MAX;
+    g->timer.when = when < INT64_MAX ? when : INT64_MAX - 1; /* INT64_MAX is "no timer" */
     g->timer.fire = sleep_fire;
     tz_lock_acquire(&p->timers_lock, TZ_RANK_TIMERS);
     if (tz_timerheap_add(&p->timers, &g->timer) < 0)

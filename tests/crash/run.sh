@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# ctest: all | timeout 600
+# ctest: all | not arm64 | timeout 600
 #
 # Runs the programs of this folder that must die, or end in a way of their
 # own, and compares exit code, standard error and standard output with what

@@ -9,7 +9,8 @@
  * (as on aarch64) except on the same address; a release store waits for all older ones. So a later load of the M
  * is satisfied before an earlier store is seen: the reordering that the protocol is about. A CAS that succeeds
  * empties the buffer, a CAS that fails does not; a fence and a retaker's membarrier empty it. Retakers write by
- * CAS alone, so they need no buffer; the one load of theirs that could be early is hoisted in a mutant.
+ * CAS alone, so they need no buffer; the one load of theirs that could be early is hoisted in a mutant. The state LENT
+ * is the business of solo.pml.
  *
  * Truth is kept beside the protocol, where no process reads it but in assertions: owner[p] and using (the P that
  * the M inside the runtime works with). A store of the M to its P that reaches memory when the P is not the M's

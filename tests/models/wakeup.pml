@@ -37,7 +37,7 @@
  *   NO_ROB            sysmon takes no Ps
  *   NO_NEXT_M         an M that takes one of several Ps that wait for an M does not ask for another
  *   NO_NEW_M          who finds no M at hand for a P does not ask for one
- *   POLLER_OLD        a P is handed off and becomes idle: its timers are left to a poller that rested before
+ *   POLLER_OLD        sysmon leaves a timer to the poller, though that one may have rested before it was set
  * Redundant parts (-D), which must not fail:
  *   NO_PUT_LOOK, NO_LAST_LOOK   one of the two looks when an M rests
  *   NO_REQUEUE_IDLE             requeue's look at the idle list alone
@@ -100,7 +100,7 @@ byte nmwait;
 byte solo = NO;
 bool wanted;
 byte poller = NO;
-bool until; /* the poller's deadline is not "never" */
+bool until; /* sched.poll_until is not "never" */
 byte nmspinning;
 #ifdef HANDED_OFF
 #define BLOCKED 2
@@ -428,13 +428,7 @@ inline handoff(me)
         if
         :: nmwait == 0 && (rq[hp] > 0 || gq > 0) -> startm_locked(hp, false)
         :: else ->
-            pidle_put_locked(hp);
-#ifndef POLLER_OLD
-            if
-            :: pstat[hp] == IDLE && timer && poller != NO -> poller = NO
-            :: else
-            fi
-#endif
+            pidle_put_locked(hp)
         fi;
         hp = 0
     }
@@ -684,7 +678,12 @@ end_clock:
 #else
 #define OWED (OWED_RING || due || gq > 0 || nmwait > 0)
 #endif
-#define MAY_SLEEP_DEEP (NPIDLE == NP && nmwait == 0 && (poller != NO || !timer))
+#ifdef POLLER_OLD
+#define POLLED (poller != NO)
+#else
+#define POLLED (poller != NO && until)
+#endif
+#define MAY_SLEEP_DEEP (NPIDLE == NP && nmwait == 0 && (!timer || POLLED))
 
 #define WANTED(m) (mp[m] == NO -> false : (rq[mp[m]] > 0 || gq > 0 || nmwait > 0 || due))
 #define ROBBABLE(m) (user[m] && !robbed[m] && WANTED(m) && (NMIDLE > 0 || nmwait > 0 || CAN_NEWM))
