@@ -294,13 +294,13 @@ typedef struct tz_sched_t {
     uint32_t solo_wanted; /* peeked: it shall give that up */
     tz_m *midle;          /* Ms that rest, the last parked first */
     uint32_t nmidle;
-    tz_m *mwait_head; /* Ms that wait in place for a P, by wait_until */
-    int64_t mwait_due;             /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
-    tz_m *poller;                  /* the idle M that sleeps until the next timer */
-    int64_t poll_until;            /* until when; INT64_MAX: for ever */
-    uint32_t mcount;               /* Ms that live */
-    uint32_t mwanted;              /* 1: the template thread shall make one */
-    uint32_t mstarting;            /* being made by it, not yet there */
+    tz_m *mwait_head;   /* Ms that wait in place for a P, by wait_until */
+    int64_t mwait_due;  /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
+    tz_m *poller;       /* the idle M that sleeps until the next timer */
+    int64_t poll_until; /* until when; INT64_MAX: for ever */
+    uint32_t mcount;    /* Ms that live */
+    uint32_t mwanted;   /* 1: the template thread shall make one */
+    uint32_t mstarting; /* being made by it, not yet there */
     uint32_t mlimit;
     tz_m *mfree;
 

@@ -5,7 +5,7 @@
  * It retakes Ps from Ms that are stuck in user code, asks for a yield when a
  * slice is used up, pays the debts of wake-ups left out (proc.c), fires
  * timers that nobody sleeps for, and follows the CPU quota. It never
- * allocates, creates threads or waits for a lock: where a lock is taken it
+ * allocates, creates threads, or waits for a lock that is held long: where one is taken it
  * looks again soon.
  *
  * An M is blocked when its counter is even and stood still between two looks,

@@ -318,7 +318,7 @@ TEST(ping_pong_hog)
         tuza_chan *there[2] = {c[0], c[1]}, *back[2] = {c[1], c[0]};
         reset();
         flag_set(&hog_units, 0);
-    flag_set(&light_units, 0);
+        flag_set(&light_units, 0);
         GO(hog, c[2]);
         GO(light, there);
         GO(light, back);

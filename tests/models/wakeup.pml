@@ -633,7 +633,11 @@ poll:
         :: else ->
             d_step { note[me] -> note[me] = false; acquirep(me, nextp[me]); nextp[me] = NO }
         fi;
-        robbed[me] = false
+        robbed[me] = false;
+        if
+        :: solo == mp[me] && wanted -> solo_yield(me, p, ok)
+        :: else
+        fi
     :: !robbed[me] && yield[me] ->
         if
         :: wanted -> solo_yield(me, p, ok)
