@@ -179,7 +179,7 @@ static void template_thread(void *unused)
             continue;
         }
         tz_note_clear(&tz_sched.template_note);
-        tz_fence_store_load(); /* the requests are looked at after the note is cleared, or a wake could be lost */
+        tz_fence_store_load(); /* before the looks at the requests, or a wake could be lost */
         trim = true;
         uint32_t procs = tz_xchg_acquire(&tz_sched.procs_wanted, 0);
         if (procs)

@@ -205,7 +205,7 @@ static void change(tz_m *m, uint32_t n)
     start_the_world(m, mine && mine->id < (int32_t)n ? mine : m ? tz_sched.allp[0] : NULL);
 }
 
-/* Not inlined: it may switch, and its caller's loop must not keep the thread's address (tz_self_m) across that. */
+/* Not inlined: it may switch, and its caller's loop must not keep tz_self_m's address across that. */
 static TZ_NOINLINE bool try_change(uint32_t n, int *old)
 {
     tz_m *m = tz_enter_movable();

@@ -48,8 +48,8 @@ static void sleeper(void *arg)
     CHECK_EQ(write(gate[1], "x", 1), 1);
 }
 
-/* TM-28, TM-29 for sleeps: the timer of a P that a blocker left behind fires, though nobody went to rest with it. The
- * blocker ends only when it has. */
+/* TM-28, TM-29 for sleeps: the timer of a P that a blocker left behind fires, though nobody went to rest with it.
+ * The blocker ends only when it has. */
 TEST(timer_left_behind)
 {
     start = tuza_chan_make(8, 0);
@@ -110,8 +110,8 @@ static void *open_gate(void *unused)
     return NULL;
 }
 
-/* PR-08, PR-12: two Ps, each with a queue of known blockers that use up the threads at hand one by one: every one
- * begins, though nobody else comes by. */
+/* PR-08, PR-12: two Ps, each with a queue of known blockers that use up the threads at hand one by one: every
+ * one begins, though nobody else comes by. */
 TEST(waves_of_blockers)
 {
     int was = tuza_gomaxprocs(2);
