@@ -36,13 +36,16 @@
  *      sched.pwork, waiting for the M that the template thread makes.
  *  (b) A G on the global queue: it is put there under sched.lock, and Ps are
  *      put on the idle list under sched.lock, only with the global queue
- *      empty. Who puts it there looks at the idle list under the same lock
- *      hold, so of "idle P" and "queued G" the later one sees the earlier.
+ *      empty. A robbed M that puts it there, which has no P itself, looks at
+ *      the idle list under the same lock hold, so of "idle P" and "queued G"
+ *      the later one sees the earlier. Who has a P and puts it there (an
+ *      overflow, a yield) leaves a debt, which sysmon pays.
  *  (c) A timer: on the heap of some P. A busy P's owner looks at it at least
- *      every 61 switches, else sysmon finds it due. With all Ps idle the M
- *      that rested last computed its deadline under sched.lock after its P
- *      was idle, so it knows every timer there is. When that M is given other
- *      work some P is busy again, hence sysmon awake.
+ *      every 61 switches, else sysmon finds it due. The M that rested last,
+ *      the poller, sleeps until the first timer there was then; where one
+ *      was set later by a P that became idle without an M resting (a
+ *      hand-off), sched.poll_until shows that the poller sleeps too long,
+ *      and sysmon, which looks at both under sched.lock, does not sleep deep.
  *  (d) sysmon's deep sleep: it decides under sched.lock that all Ps are idle,
  *      and whoever takes a P off the idle list, under sched.lock, wakes it.
  *

@@ -65,12 +65,12 @@ bool tz_solo_end_locked(void)
     if (!p)
         return true;
     tz_m *m = tz_load_relaxed(&p->m);
+    tz_store_relaxed(&tz_sched.solo_wanted, 1); /* before the request: whoever answers that reads it */
     /* Our own, or nobody's for the moment; else its M must be caught in user code. */
     if (tz_self_m->p == p || p->status != TZ_P_RUNNING || (m && tz_retake_lend(m, p))) {
         tz_solo_drop_locked(p);
         return true;
     }
-    tz_store_relaxed(&tz_sched.solo_wanted, 1);
     return false;
 }
 

@@ -319,7 +319,7 @@ void tz_sysmon(void *unused)
         /* From here on a kick is a note that ends the next sleep at once. */
         tz_note_clear(&tz_sched.sysmon_note);
         tz_store_relaxed(&tz_sysmon_until, TZ_OS_FOREVER);
-        tz_fence_store_load(); /* before the looks; a kick missed all the same is made up for by the next look */
+        tz_fence_store_load(); /* before the looks; the next look makes up for a kick missed all the same */
         watch w = {.now = tz_os_now(), .next_timer = next_timer(), .slice = slice()};
         w.due = w.next_timer <= w.now;
         w.waiting =

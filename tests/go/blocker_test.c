@@ -48,8 +48,8 @@ static void sleeper(void *arg)
     CHECK_EQ(write(gate[1], "x", 1), 1);
 }
 
-/* TM-28, TM-29 for sleeps: the timer of a P that a blocker left behind fires, though nobody went to rest with it.
- * The blocker ends only when it has. */
+/* TM-28, TM-29 for sleeps: the timer of a P that a blocker left behind fires, though nobody went to rest
+ * with it. The blocker ends only when it has. */
 TEST(timer_left_behind)
 {
     start = tuza_chan_make(8, 0);
