@@ -23,7 +23,8 @@
  * Where the M was inside the runtime the lender gives up: no idle P is to be
  * had just now. sched.solo_wanted is set, and its request has left a yield
  * request behind (or the M is on g0), so the owner comes by tz_solo_yield
- * within its next entry, gives the privilege up, and wakes an M with an idle
+ * within its next entry, or else sysmon at its next look gets what the lender
+ * did not. The owner gives the privilege up and wakes an M with an idle
  * P itself. So nothing is lost: what the lender wanted the P for is on a
  * queue, which that M looks at, or waits in place, and is given the P.
  */
