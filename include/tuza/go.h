@@ -92,7 +92,8 @@ TUZA_API uint64_t tuza_goid(void);
 /*
  * How many goroutines there are, the caller included; 0 before tuza_run.
  * Exact when none start or end meanwhile. Blocks: never. Callable from: any
- * thread. Go: runtime.NumGoroutine.
+ * thread. Order: what the goroutines that are not counted any more did
+ * happens before the return. Go: runtime.NumGoroutine.
  */
 TUZA_API int tuza_num_goroutine(void);
 

@@ -21,7 +21,6 @@
  */
 #include "os/os.h"
 #include "sched/proc.h"
-#include "sched/sanitizer.h"
 #include "sched/sched.h"
 
 #define GFREE_MAX  64u
@@ -63,7 +62,6 @@ static tz_g *carve(int cls, bool promised, uint32_t *n)
     for (int i = 0; i < got; i++) {
         tz_g *g = (tz_g *)(void *)fresh[i];
         g->freelink = list;
-        tz_sanitizer_new_g(g);
         list = g;
     }
     *n = got > 0 ? (uint32_t)got : 0;

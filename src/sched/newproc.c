@@ -16,6 +16,7 @@
 #include "os/os.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
+#include "sched/sanitizer.h"
 #include "sched/sched.h"
 #include "tuza/go.h"
 
@@ -47,6 +48,7 @@ TZ_INLINE void init_g(tz_g *g, void (*fn)(void *), void *arg, size_t used)
     tz_store_relaxed(&g->hog, 0);
     g->left_at = 0;
     g->waiter.g = g;
+    tz_sanitizer_begin_g(g);
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
 }
 
@@ -218,7 +220,8 @@ void tz_goexit(void)
     tz_m *m = tz_enter_movable();
     tz_g *g = m->g;
     tz_p *p = m->p;
-    tz_store_relaxed(&p->ngo, p->ngo - 1);
+    tz_store_release(&p->ngo,
+                     p->ngo - 1); /* pairs with tuza_num_goroutine: what this one did is seen there */
     tz_store_relaxed(&g->goid, 0);
     tz_store_relaxed(&g->status, TZ_G_DEAD);
     if (TZ_UNLIKELY(g->name[0]))
@@ -267,6 +270,6 @@ int tuza_num_goroutine(void)
     uint32_t nallp = tz_load_acquire(&tz_sched.nallp); /* before the array: see grow_allp */
     tz_p **allp = tz_load_acquire(&tz_sched.allp);
     for (uint32_t i = 0; i < nallp; i++)
-        n += tz_load_relaxed(&allp[i]->ngo);
+        n += tz_load_acquire(&allp[i]->ngo);
     return (int)n;
 }

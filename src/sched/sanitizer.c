@@ -25,9 +25,13 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-void tz_sanitizer_new_g(tz_g *g)
+/* A fiber for each goroutine, not for each G: the frames that a goexit leaves for good would pile up on its record of
+ * calls, and races with the G's last goroutine would be hidden. */
+void tz_sanitizer_begin_g(tz_g *g)
 {
 #if TZ_TSAN
+    if (g->fiber)
+        __tsan_destroy_fiber(g->fiber);
     g->fiber = __tsan_create_fiber(0);
 #else
     (void)g;

@@ -9,14 +9,14 @@
 #include "sched/gmp.h"
 
 #if TZ_INSTRUMENTED
-/* A G was carved: its fiber. */
-void tz_sanitizer_new_g(tz_g *g);
+/* g, free until now, begins a goroutine. */
+void tz_sanitizer_begin_g(tz_g *g);
 /* The calling thread is m's: g0's stack and fiber. */
 void tz_sanitizer_new_m(tz_m *m);
 void tz_sanitizer_switching(tz_m *m, tz_g *next);
 void tz_sanitizer_switched(tz_m *m);
 #else
-TZ_INLINE void tz_sanitizer_new_g(tz_g *g)
+TZ_INLINE void tz_sanitizer_begin_g(tz_g *g)
 {
     (void)g;
 }

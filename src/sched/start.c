@@ -49,7 +49,7 @@ static tz_g *new_main(void)
     if (cls < 0 || tz_stack_carve(cls, &s, 1, false) < 1)
         return NULL;
     tz_g *g = (tz_g *)(void *)s;
-    tz_sanitizer_new_g(g);
+    tz_sanitizer_begin_g(g);
     return g;
 }
 

@@ -55,7 +55,8 @@ TEST(timer_left_behind)
     start = tuza_chan_make(8, 0);
     ended = tuza_chan_make(8, 1);
     CHECK_EQ(pipe(gate), 0);
-    learnt = begun = 0;
+    flag_set(&learnt, 0);
+    flag_set(&begun, 0);
     GO(blocker, NULL);
     EVENTUALLY(flag_get(&learnt) == 1);
     for (int64_t i = 0; i < 20; i++) {
@@ -117,8 +118,9 @@ TEST(waves_of_blockers)
     int was = tuza_gomaxprocs(2);
     ended = tuza_chan_make(8, WAVES * BLOCKERS);
     CHECK_EQ(pipe(gate), 0);
-    learnt = begun = 0;
-    at = 0;
+    flag_set(&learnt, 0);
+    flag_set(&begun, 0);
+    flag_set(&at, 0);
     for (int w = 0; w < WAVES; w++)
         waves[w] = tuza_chan_make(8, 0);
     for (int i = 0; i < WAVES * BLOCKERS; i++) {

@@ -306,7 +306,7 @@ static void wait_for_close(void *arg)
 /* CH-17: close wakes every receiver; each gets a zero value and false. */
 TEST(close_wakes_all)
 {
-    woken = 0;
+    flag_set(&woken, 0);
     tuza_chan *c = tuza_chan_make(sizeof(long), 0);
     for (int i = 0; i < 100; i++)
         GO(wait_for_close, c);
@@ -314,7 +314,7 @@ TEST(close_wakes_all)
     CHECK_EQ(flag_get(&woken), 0);
     tuza_chan_close(c);
     settle(1);
-    CHECK_EQ(woken, 100);
+    CHECK_EQ(flag_get(&woken), 100);
     tuza_chan_unref(c);
 }
 
@@ -569,7 +569,7 @@ static void block_on_nil(void *arg)
  * they stay. */
 TEST(nil_channels)
 {
-    woken = 0;
+    flag_set(&woken, 0);
     GO(block_on_nil, NULL);
     GO(block_on_nil, &woken);
     EVENTUALLY(flag_get(&woken) == 2);

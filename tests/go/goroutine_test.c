@@ -17,11 +17,11 @@ static void count(void *arg)
 TEST(num_goroutine)
 {
     CHECK_EQ(tuza_num_goroutine(), 1);
-    ran = 0;
+    flag_set(&ran, 0);
     for (int i = 0; i < 50; i++)
         GO(count, NULL);
     settle(1);
-    CHECK_EQ(ran, 50);
+    CHECK_EQ(flag_get(&ran), 50);
 }
 
 static tuza_chan *gate;
@@ -36,7 +36,7 @@ static void wait_at_gate(void *arg)
 TEST(num_goroutine_of_parked)
 {
     gate = tuza_chan_make(0, 0);
-    ran = 0;
+    flag_set(&ran, 0);
     for (int i = 0; i < 100; i++)
         GO(wait_at_gate, NULL);
     CHECK_EQ(tuza_num_goroutine(), 101);
@@ -78,7 +78,7 @@ static int compare_ids(const void *a, const void *b)
 /* GR-06: ids are unique and never reused, also when the goroutines are; an id stays with its goroutine. */
 TEST(unique_ids)
 {
-    ran = 0;
+    flag_set(&ran, 0);
     for (int i = 0; i < IDS; i++) {
         GO(take_id, (void *)(intptr_t)i);
         if (i % 1000 == 999)
@@ -113,14 +113,14 @@ static void check_copy(void *arg)
 TEST(copied_arguments)
 {
     struct message m = {"evaluated by the starter", 0};
-    ran = 0;
+    flag_set(&ran, 0);
     for (int i = 0; i < 100; i++) {
         m.number = i;
         CHECK_EQ(tuza_go_copy(check_copy, &m, sizeof m), 0);
         m.number = 1000000;
     }
     settle(1);
-    CHECK_EQ(ran, 4950);
+    CHECK_EQ(flag_get(&ran), 4950);
 }
 
 static void check_large_copy(void *arg)
@@ -143,7 +143,7 @@ TEST(copy_sizes)
     static unsigned char large[65536 + 1];
     for (size_t i = 0; i < sizeof large; i++)
         large[i] = (unsigned char)(i * 31);
-    ran = 0;
+    flag_set(&ran, 0);
     CHECK_EQ(tuza_go_copy(check_large_copy, large, 65536), 0);
     CHECK_EQ(tuza_go_copy(check_large_copy, large, 65537), -EINVAL);
     CHECK_EQ(tuza_go_copy(check_large_copy, large, SIZE_MAX), -EINVAL);
@@ -151,7 +151,7 @@ TEST(copy_sizes)
     CHECK_EQ(tuza_go_copy(no_copy, NULL, 0), 0);
     CHECK_EQ(tuza_go_copy(no_copy, large, 0), 0);
     settle(1);
-    CHECK_EQ(ran, 3);
+    CHECK_EQ(flag_get(&ran), 3);
 }
 
 enum { IN_ORDER = 10 };
@@ -176,11 +176,11 @@ TEST(start_order)
     double end = tz_test_seconds() + BOUND_S;
     while (good < 3) {
         CHECK(tz_test_seconds() < end);
-        ran = 0;
+        flag_set(&ran, 0);
         for (int i = 0; i < IN_ORDER; i++)
             GO(note_order, (void *)(intptr_t)i);
         settle(1);
-        CHECK_EQ(ran, IN_ORDER);
+        CHECK_EQ(flag_get(&ran), IN_ORDER);
         bool right = order[0] == IN_ORDER - 1;
         for (int i = 1; i < IN_ORDER; i++)
             right = right && order[i] == i - 1;
@@ -241,7 +241,8 @@ static void yield_until_stopped(void *arg)
 /* GR-13: goroutines that do nothing but yield keep neither each other nor main from going on. */
 TEST(yield_progress)
 {
-    ran = stop = 0;
+    flag_set(&ran, 0);
+    flag_set(&stop, 0);
     for (int i = 0; i < 4; i++)
         GO(yield_until_stopped, NULL);
     while (flag_get(&ran) < 4)
@@ -271,12 +272,13 @@ static void call_goexit(void *arg)
 /* GR-10: Goexit ends the calling goroutine at any depth, and no other. */
 TEST(goexit_ends_one)
 {
-    ran = stop = 0;
+    flag_set(&ran, 0);
+    flag_set(&stop, 0);
     for (int i = 0; i < 100; i++)
         GO(call_goexit, NULL);
     settle(1);
-    CHECK_EQ(ran, 100);
-    CHECK_EQ(stop, 0);
+    CHECK_EQ(flag_get(&ran), 100);
+    CHECK_EQ(flag_get(&stop), 0);
 }
 
 static struct {
@@ -300,7 +302,7 @@ static void parallel(uint32_t parties, uint32_t rounds)
     race.x = 0;
     race.parties = parties;
     race.rounds = rounds;
-    ran = 0;
+    flag_set(&ran, 0);
     for (uintptr_t i = 0; i < parties; i++)
         GO(pass_in_turn, (void *)i);
     EVENTUALLY(flag_get(&ran) == (int)parties);
@@ -385,11 +387,11 @@ static void use_stack(void *arg)
 
 static void round_of(int n)
 {
-    ran = 0;
+    flag_set(&ran, 0);
     for (int i = 0; i < n; i++)
         GO(use_stack, i % 2 ? &ran : NULL);
     settle(1);
-    CHECK_EQ(ran, n);
+    CHECK_EQ(flag_get(&ran), n);
 }
 
 /* GR-18: ended goroutines are used again: many rounds need no more memory than the first ones did. */
@@ -424,7 +426,7 @@ TEST(stack_sizes)
     static const size_t good[] = {
         0, 1, 4096, 16384, 16385, (size_t)1 << 20, (size_t)64 << 20, TUZA_STACK_MAX};
     static const size_t bad[] = {TUZA_STACK_MAX + 1, SIZE_MAX / 2, SIZE_MAX - 4096, SIZE_MAX};
-    ran = 0;
+    flag_set(&ran, 0);
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         tuza_go_options o = {.stack_size = good[i]};
         size_t use = good[i] > 32768 ? good[i] / 4 : 2048;
@@ -436,13 +438,13 @@ TEST(stack_sizes)
         CHECK_EQ(tuza_go_with(&o, use_large_stack, NULL), -EINVAL);
     }
     settle(1);
-    CHECK_EQ(ran, (int)(sizeof good / sizeof good[0]));
+    CHECK_EQ(flag_get(&ran), (int)(sizeof good / sizeof good[0]));
 }
 
 /* GR-02: options: NULL is all defaults, a name may be of any length, reserved fields must be zero. */
 TEST(options)
 {
-    ran = 0;
+    flag_set(&ran, 0);
     CHECK_EQ(tuza_go_with(NULL, count, NULL), 0);
     char name[200];
     memset(name, 'n', sizeof name);
@@ -452,14 +454,14 @@ TEST(options)
     o.name = "";
     CHECK_EQ(tuza_go_with(&o, count, NULL), 0);
     settle(1);
-    CHECK_EQ(ran, 3);
+    CHECK_EQ(flag_get(&ran), 3);
     for (size_t i = 0; i < sizeof o.zero / sizeof o.zero[0]; i++) {
         tuza_go_options reserved = {.stack_size = 0};
         reserved.zero[i] = 1;
         CHECK_EQ(tuza_go_with(&reserved, count, NULL), -EINVAL);
     }
     settle(1);
-    CHECK_EQ(ran, 3);
+    CHECK_EQ(flag_get(&ran), 3);
 }
 
 static void keep_errno(void *arg)
@@ -478,11 +480,11 @@ static void keep_errno(void *arg)
 /* GR-13: errno belongs to the goroutine, whatever thread it is on; it starts as 0. */
 TEST(errno_follows)
 {
-    ran = 0;
+    flag_set(&ran, 0);
     for (intptr_t i = 1; i <= 20; i++)
         GO(keep_errno, (void *)i);
     settle(1);
-    CHECK_EQ(ran, 20);
+    CHECK_EQ(flag_get(&ran), 20);
 }
 
 /* GR-01: a second tuza_run is refused, from a goroutine as from anywhere. */
@@ -511,11 +513,11 @@ static void sleep_some(void *arg)
 /* GR-13: a sleep lasts at least as long as asked; of no length, it returns at once. */
 TEST(sleeping)
 {
-    ran = 0;
+    flag_set(&ran, 0);
     for (intptr_t i = 0; i < 100; i++)
         GO(sleep_some, (void *)i);
     settle(1);
-    CHECK_EQ(ran, 100);
+    CHECK_EQ(flag_get(&ran), 100);
     for (int i = 0; i < 100; i++)
         CHECK(slept[i] >= 0);
     tuza_sleep(0);

@@ -48,7 +48,7 @@ static int fill_up(int argc, char **argv)
     for (int round = 0; round < 3; round++) {
         limit_space((rlim_t)256 << 20);
         long n = 0;
-        begun = 0;
+        flag_set(&begun, 0);
         int err;
         while ((err = tuza_go(wait_at_gate, NULL)) == 0)
             CHECK(++n < 1000000);

@@ -127,7 +127,7 @@ static int run_out(int argc, char **argv)
     EVENTUALLY(flag_get(&stuck) == N); /* each keeps a thread: this needs more than the limit was */
     flag_set(&stop, 1);
     settle(1);
-    CHECK_EQ(over, N);
+    CHECK_EQ(flag_get(&over), N);
     CHECK_EQ(warnings(log_path), 1);
     return 42;
 }
@@ -146,7 +146,9 @@ static void in_child(int (*fn)(void))
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        stuck = over = stop = 0;
+        flag_set(&stuck, 0);
+        flag_set(&over, 0);
+        flag_set(&stop, 0);
         if (getuid() == 0) {
             CHECK_EQ(setresgid(UNUSED_UID, UNUSED_UID, UNUSED_UID), 0);
             CHECK_EQ(setresuid(UNUSED_UID, UNUSED_UID, UNUSED_UID), 0);

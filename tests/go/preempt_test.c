@@ -84,7 +84,7 @@ TEST(blocked_in_read)
         CHECK_EQ(flag_get(&over), 0);
         CHECK_EQ(write(pipes[1], "xxxxx", READERS), READERS);
         settle(1);
-        CHECK_EQ(over, READERS);
+        CHECK_EQ(flag_get(&over), READERS);
         close(pipes[0]);
         close(pipes[1]);
     }
@@ -110,7 +110,7 @@ TEST(endless_loops)
     CHECK_EQ(flag_get(&over), 0);
     flag_set(&stop, 1);
     settle(1);
-    CHECK_EQ(over, 2);
+    CHECK_EQ(flag_get(&over), 2);
 }
 
 static void sleepy(void *arg)
@@ -136,7 +136,7 @@ TEST(usleep_loops)
         make_progress();
     flag_set(&stop, 1);
     settle(1);
-    CHECK_EQ(over, 20);
+    CHECK_EQ(flag_get(&over), 20);
 }
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -172,7 +172,7 @@ TEST(blocked_in_mutex)
     CHECK_EQ(flag_get(&over), 0);
     flag_set(&stop, 1);
     settle(1);
-    CHECK_EQ(over, 5);
+    CHECK_EQ(flag_get(&over), 5);
 }
 
 /* PR-08: main itself is stuck, in a loop and in a blocking call, and the others end it. */
@@ -226,7 +226,7 @@ TEST(blocked_in_waitpid)
     GO(child_and_wait, NULL);
     make_progress();
     settle(1);
-    CHECK_EQ(over, 1);
+    CHECK_EQ(flag_get(&over), 1);
 }
 
 static void syscall_then_loop(void *arg)
@@ -271,7 +271,7 @@ TEST(stop_the_world)
     flag_set(&stop, 1);
     CHECK_EQ(write(pipes[1], "x", 1), 1);
     settle(1);
-    CHECK_EQ(over, 3);
+    CHECK_EQ(flag_get(&over), 3);
     close(pipes[0]);
     close(pipes[1]);
     tuza_gomaxprocs(was);
@@ -347,6 +347,8 @@ static void on_signal(int sig)
  * and disturb nothing. */
 TEST(signal_storm)
 {
+    if (HELP_TSAN)
+        SKIP("the sanitizer keeps signals back from threads that sleep in the kernel");
     struct sigaction a = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
     CHECK_EQ(sigaction(SIGUSR1, &a, &old), 0);
     reset();
@@ -361,7 +363,7 @@ TEST(signal_storm)
     EVENTUALLY(flag_get(&signals) > 0);
     flag_set(&stop, 1);
     settle(1);
-    CHECK_EQ(over, 4);
+    CHECK_EQ(flag_get(&over), 4);
     CHECK_EQ(sigaction(SIGUSR1, &old, NULL), 0);
 }
 

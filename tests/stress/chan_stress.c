@@ -99,7 +99,7 @@ static void receiver(void *arg)
 static void run(size_t capacity, long operations)
 {
     each = (uint32_t)(operations / 2 / SENDERS) + 1;
-    senders_left = SENDERS;
+    flag_set(&senders_left, SENDERS);
     count = sum = 0;
     data = tuza_chan_make(sizeof(value), capacity);
     for (uintptr_t i = 0; i < SENDERS || i < RECEIVERS; i++) {

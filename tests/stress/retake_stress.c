@@ -117,7 +117,9 @@ static void books(int parties, bool stop_world)
         chans[k] = tuza_chan_make(sizeof(uint64_t), 3);
         put[k] = got[k] = put_sum[k] = got_sum[k] = 0;
     }
-    started_short = ended_short = done_count = 0;
+    flag_set(&started_short, 0);
+    flag_set(&ended_short, 0);
+    flag_set(&done_count, 0);
     if (stop_world)
         GO(stopper, &stop);
     for (uintptr_t i = 0; i < (uintptr_t)parties; i++)
@@ -140,7 +142,7 @@ static void books(int parties, bool stop_world)
         CHECK(put[k] > 0);
         tuza_chan_unref(chans[k]);
     }
-    CHECK_EQ(ended_short, started_short);
+    CHECK_EQ(flag_get(&ended_short), flag_get(&started_short));
 }
 
 /* PR-08, PR-09, PR-10: short stretches, now and then robbed. */

@@ -50,7 +50,7 @@ TEST(one_to_1024)
 {
     static const int procs[] = {1, 2, 3, 1, 16, 64, 1, 256, 255, 2, 1024, 1023, 1, 1024, 5, 1};
     int was = tuza_gomaxprocs(0);
-    ran = 0;
+    flag_set(&ran, 0);
     long started = 0;
     for (size_t i = 0; i < sizeof procs / sizeof procs[0]; i++) {
         for (int k = 0; k < 600; k++, started++)
@@ -62,7 +62,7 @@ TEST(one_to_1024)
         CHECK_EQ(tz_sched.nprocs, procs[i]);
     }
     settle(1);
-    CHECK_EQ(ran, started);
+    CHECK_EQ(flag_get(&ran), started);
     tuza_gomaxprocs(was);
 }
 
@@ -84,7 +84,7 @@ TEST(shrink_keeps_order)
     double end = tz_test_seconds() + BOUND_S;
     while (good < 2) {
         CHECK(tz_test_seconds() < end);
-        ran = 0;
+        flag_set(&ran, 0);
         tuza_gomaxprocs(1);
         for (intptr_t i = 0; i < N; i++)
             GO(note_order, (void *)i);
@@ -92,7 +92,7 @@ TEST(shrink_keeps_order)
         tuza_gomaxprocs(2);
         tuza_gomaxprocs(1);
         settle(1);
-        CHECK_EQ(ran, N);
+        CHECK_EQ(flag_get(&ran), N);
         int rising = 0;
         for (int i = 1; i < N; i++)
             rising += order[i] > order[i - 1];
@@ -118,11 +118,11 @@ static void change_some(void *arg)
 TEST(concurrent_changes)
 {
     int was = tuza_gomaxprocs(0);
-    ran = 0;
+    flag_set(&ran, 0);
     for (intptr_t i = 0; i < 10; i++)
         GO(change_some, (void *)i);
     settle(1);
-    CHECK_EQ(ran, 10);
+    CHECK_EQ(flag_get(&ran), 10);
     tuza_gomaxprocs(was);
 }
 

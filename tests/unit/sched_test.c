@@ -113,7 +113,8 @@ TEST(robbed_goroutines_return)
         tuza_gomaxprocs(n);
         for (int k = 0; k < 2; k++) {
             tuza_chan *c = tuza_chan_make(sizeof(int), 1);
-            stop = busy = 0;
+            flag_set(&stop, 0);
+            flag_set(&busy, 0);
             for (int i = 0; i < n + 1; i++)
                 GO(keep_p_wanted, NULL);
             GO(k ? robbed_movable : robbed_in_place, c);
@@ -150,7 +151,7 @@ TEST(global_queue_in_61)
 {
     int was = tuza_gomaxprocs(1);
     fair.gate = tuza_chan_make(0, 0);
-    stop = 0;
+    flag_set(&stop, 0);
     GO(wait_and_note, NULL);
     EVENTUALLY(has_waiter(fair.gate));
     GO(keep_p_wanted, NULL);
@@ -188,7 +189,7 @@ TEST(idle_p_is_woken)
     double end = tz_test_seconds() + BOUND_S;
     while (good < 3) {
         CHECK(tz_test_seconds() < end);
-        ran_beside = 0;
+        flag_set(&ran_beside, 0);
         EVENTUALLY(tz_load_relaxed(&tz_sched.npidle) > 0);
         GO(run_beside, tz_self_m);
         SPIN_UNTIL(flag_get(&ran_beside));
@@ -212,7 +213,8 @@ TEST(threads_are_reaped)
     enum { BURST = 40 };
     tz_store_relaxed(&tz_sched.reap_ns, 20 * TUZA_MILLISECOND);
     for (int round = 0; round < 2; round++) {
-        together = at_once = 0;
+        flag_set(&together, 0);
+        flag_set(&at_once, 0);
         for (int i = 0; i < BURST; i++)
             GO(block_together, NULL);
         EVENTUALLY(flag_get(&at_once) == BURST);
