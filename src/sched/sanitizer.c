@@ -25,8 +25,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-/* A fiber for each goroutine, not for each G: the frames that a goexit leaves for good would pile up on its record of
- * calls, and races with the G's last goroutine would be hidden. */
+/* A fiber for each goroutine, not for each G: the frames that a goexit leaves for good would pile up on its
+ * record of calls, and races with the G's last goroutine would be hidden. */
 void tz_sanitizer_begin_g(tz_g *g)
 {
 #if TZ_TSAN
