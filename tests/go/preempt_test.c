@@ -330,7 +330,8 @@ TEST(ping_pong_hog)
         for (int i = 0; i < 3; i++)
             tuza_chan_unref(c[i]);
         ratio = h > l ? h / l : l / h;
-        if (ratio <= 20)
+        /* Chaos costs the pair, which makes many calls, far more than the other. */
+        if (ratio <= (help_chaos() ? 400 : 20))
             return;
     }
     tz_test_fail(__FILE__, __LINE__, "a ratio of %.1f, five times:", ratio);
