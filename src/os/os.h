@@ -53,7 +53,7 @@ int tz_os_tid(void);
 void tz_os_precise_timers(void);
 /* The CPU time of another thread of this process, in ns; -1 where it is gone. */
 int64_t tz_os_thread_cpu(int tid);
-/* /proc/self/task/TID/stat, kept open: returns a descriptor or a negative errno. */
+/* Opens /proc/self/task/TID/stat: a descriptor, for tz_os_close, or a negative errno. */
 int tz_os_thread_stat_open(int tid);
 /* The thread's state letter ('R', 'S', 'D', ...) through that descriptor; 0 where it can't be told. */
 char tz_os_thread_state(int stat_fd);

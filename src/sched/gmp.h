@@ -250,7 +250,7 @@ struct tz_p {
     tz_start *starts;   /* own: free ones */
     uint32_t slots;     /* own: slots that goroutines yet to be started may count on (gfree.c) */
     uint64_t goid_next, goid_end; /* own: the block of ids not yet handed out */
-    int64_t ngo;                  /* own, peeked: Gs started minus Gs ended here */
+    int64_t ngo;                  /* own, release, peeked: Gs started minus Gs ended here */
 
     tz_work *runq[TZ_RUNQ_SIZE]; /* slots between head and tail; relaxed atomic, published by runq_tail */
 

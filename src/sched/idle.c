@@ -84,7 +84,7 @@ static void midle_push(tz_m *m)
     m->idle = 1;
 }
 
-void tz_midle_remove_locked(tz_m *m)
+static void midle_remove(tz_m *m)
 {
     if (m->prev)
         m->prev->link = m->link;
@@ -116,7 +116,7 @@ tz_m *tz_startm_locked(tz_p *p, bool spinning)
         tz_store_relaxed(&tz_sched.npwork, tz_sched.npwork + 1);
         return NULL;
     }
-    tz_midle_remove_locked(m);
+    midle_remove(m);
     m->nextp = p;
     tz_store_relaxed(&p->m, m);
     m->wake_spin = spinning;
@@ -257,13 +257,13 @@ bool tz_stopm(tz_m *m)
         }
         p = last_look();
         if (p) {
-            tz_midle_remove_locked(m);
+            midle_remove(m);
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
             tz_acquirep(m, p);
             return true;
         }
         if (tz_sched.poller != m && tz_os_now() >= rest_until(m)) {
-            tz_midle_remove_locked(m);
+            midle_remove(m);
             tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
             return false;

@@ -42,7 +42,6 @@ void tz_wait_for_p_locked(tz_m *m);
 bool tz_give_p(tz_m *m);
 /* m owns p from here on. */
 void tz_acquirep(tz_m *m, tz_p *p);
-void tz_midle_remove_locked(tz_m *m);
 
 /* solo.c: the one P that runs while all others are idle. m, on g0, makes its P that if it can. */
 void tz_solo_begin(tz_m *m);

@@ -65,8 +65,9 @@
  * this, m->retake then carries the SLOW bit in every state: each entry takes
  * the slow way, and the fence is there. Chaos mode uses the same door.
  *
- * An M leaves the all-M list under sched.allm_lock, which retakers hold while
- * they look at it; its memory stays an M's for ever.
+ * An M leaves the all-M list under sched.allm_lock, which those hold who go
+ * through it. Others ask the M that a P names (p->m), which may have ended
+ * since: its memory stays an M's for ever, and with seq odd it refuses.
  *
  * Checked with Spin: tests/models/retake.pml.
  */
