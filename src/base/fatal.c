@@ -46,29 +46,71 @@ void tz_print(const char *piece, ...)
         tz_fatal_hooks.write(2, buf, n);
 }
 
-void tz_report(const char *kind, const char *text, bool all)
+/* How many threads report or wait for their turn; the last one to be through ends the process. */
+static uint32_t reporters;
+static uint32_t turn; /* 1: a report is being printed; taken by acquire, given by release */
+static __thread uint8_t level __attribute__((tls_model("initial-exec"))); /* of this thread's failures */
+
+bool tz_reporting(void)
 {
-    static uint32_t dying;
-    static __thread bool here __attribute__((tls_model("initial-exec")));
-    if (tz_xchg_relaxed(&dying, 1) == 0) {
-        here = true;
-        tz_print(kind, text, "\n", NULL);
-        if (tz_fatal_hooks.traceback)
-            tz_fatal_hooks.traceback(all);
-    } else if (!here && tz_fatal_hooks.hang) {
-        tz_fatal_hooks.hang(); /* another thread is reporting, and ends the process when it is done */
-    }
+    return tz_load_relaxed(&reporters) != 0;
+}
+
+TZ_NORETURN static void leave(int code)
+{
     if (tz_fatal_hooks.exit)
-        tz_fatal_hooks.exit(2);
+        tz_fatal_hooks.exit(code);
     __builtin_trap();
+}
+
+bool tz_report_begin(void)
+{
+    switch (level++) {
+    case 0: {
+        tz_add_relaxed(&reporters, 1);
+        uint32_t free = 0;
+        while (!tz_cas_acquire(&turn, &free, 1)) {
+            if (tz_fatal_hooks.nap)
+                tz_fatal_hooks.nap();
+            free = 0;
+        }
+        return true;
+    }
+    case 1:
+        tz_print("panic during panic\n", NULL);
+        return false;
+    case 2:
+        tz_print("stack trace unavailable\n", NULL);
+        leave(4);
+    default:
+        leave(5);
+    }
+}
+
+void tz_report_end(tz_report_kind kind)
+{
+    if (tz_fatal_hooks.traceback)
+        tz_fatal_hooks.traceback(kind == TZ_REPORT_THROW);
+    uint32_t left = tz_sub_acq_rel(&reporters, 1); /* pairs with the others': their texts are out */
+    tz_store_release(&turn, 0);
+    if (left != 1 && tz_fatal_hooks.hang)
+        tz_fatal_hooks.hang(); /* another report is waiting, and ends the process when it is printed */
+    leave(2);
+}
+
+static TZ_NORETURN void report(tz_report_kind kind, const char *text)
+{
+    if (tz_report_begin())
+        tz_print("fatal error: ", text, "\n", NULL);
+    tz_report_end(kind);
 }
 
 void tz_throw(const char *text)
 {
-    tz_report("fatal error: ", text, true);
+    report(TZ_REPORT_THROW, text);
 }
 
 void tz_fatal(const char *text)
 {
-    tz_report("fatal error: ", text, false);
+    report(TZ_REPORT_FATAL, text);
 }

@@ -11,13 +11,27 @@
 
 #include "base/base.h"
 
-/* "fatal error: TEXT", then what the traceback hook prints, then exit code 2. */
+/* "fatal error: TEXT", then the goroutines, then exit code 2. */
 TZ_NORETURN TZ_COLD void tz_throw(const char *text);
 TZ_NORETURN TZ_COLD void tz_fatal(const char *text);
 
-/* What these and panics share: KIND TEXT, the traceback, exit code 2. The first report wins: other threads
- * that come here meanwhile wait for the end, a failure inside the report ends the process at once. */
-TZ_NORETURN TZ_COLD void tz_report(const char *kind, const char *text, bool all);
+/*
+ * A report in steps, for what has more to say than a line: begin, tz_print,
+ * end. begin takes the report's turn: others print one after the other, and
+ * the process ends when the last one is through. False: this thread was
+ * printing a report already and failed in it ("panic during panic"): nothing
+ * but the end is left to do. A third failure ends the process at once.
+ */
+bool tz_report_begin(void);
+/* What is reported decides which goroutines are shown. */
+typedef enum tz_report_kind {
+    TZ_REPORT_PANIC, /* the goroutine */
+    TZ_REPORT_FATAL, /* the goroutine; the program's bug */
+    TZ_REPORT_THROW, /* all; the runtime's bug, or nothing can go on */
+} tz_report_kind;
+TZ_NORETURN TZ_COLD void tz_report_end(tz_report_kind kind);
+/* Whether some thread is printing a report: it will end the process. */
+bool tz_reporting(void);
 
 /* Prints pieces of text, ending with a NULL, to standard error in one write. */
 void tz_print(const char *piece, ...) __attribute__((sentinel));
@@ -29,6 +43,7 @@ typedef struct tz_fatal_hooks_t {
     void (*write)(int fd, const char *text, size_t n);
     void (*exit)(int code);
     void (*hang)(void);          /* sleeps for ever */
+    void (*nap)(void);           /* sleeps for a moment */
     void (*traceback)(bool all); /* the goroutines' headers and frames */
 } tz_fatal_hooks_t;
 extern tz_fatal_hooks_t tz_fatal_hooks;

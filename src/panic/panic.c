@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The report of a panic that nothing recovers: the text, the goroutine, exit
- * code 2. Concurrent panics: the first one reports, later ones wait for the
- * end of the process.
+ * code 2.
  */
 #include "panic/panic.h"
 
@@ -10,7 +9,9 @@
 
 void tz_panic_outside(const char *text)
 {
-    tz_report("panic: ", text, false);
+    if (tz_report_begin())
+        tz_print("panic: ", text, "\n", NULL);
+    tz_report_end(TZ_REPORT_PANIC);
 }
 
 void tz_panic(tz_m *m, const char *text)

@@ -100,11 +100,17 @@ static void hang(void)
         tz_os_sleep_until(TZ_OS_FOREVER);
 }
 
+static void nap(void)
+{
+    tz_os_sleep_until(tz_os_now() + 1000000);
+}
+
 static __attribute__((constructor)) void wire(void)
 {
     tz_fatal_hooks.write = tz_os_write;
     tz_fatal_hooks.exit = tz_os_exit_now;
     tz_fatal_hooks.hang = hang;
+    tz_fatal_hooks.nap = nap;
     tz_fatal_hooks.traceback = tz_traceback;
 }
 
