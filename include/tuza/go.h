@@ -119,6 +119,32 @@ TUZA_API int tuza_num_cpu(void);
 TUZA_API int tuza_gomaxprocs(int n);
 
 /*
+ * Locks the calling goroutine to its thread: it runs on no other, and no
+ * other goroutine runs on that, until tuza_unlock_os_thread has been called
+ * as often. A goroutine that ends while it is locked takes its thread with
+ * it: pthread key destructors run, and whatever was changed in the thread
+ * (signal mask, namespaces, credentials, thread-local state of libraries) is
+ * gone with it. The process's first thread can't end by itself; it is parked
+ * for good instead. New threads never inherit from a locked one.
+ *
+ * Goroutines started by a locked one are not locked. Passing a value between
+ * a locked goroutine and another costs a change of threads, some
+ * microseconds. Called before tuza_run it keeps the main goroutine on the
+ * calling thread.
+ *
+ * Blocks: never. Panics: "LockOSThread nesting overflow" after 2^32 - 1
+ * calls; then nothing has changed. Callable from: any thread.
+ * Go: runtime.LockOSThread.
+ */
+TUZA_API void tuza_lock_os_thread(void);
+
+/*
+ * Takes one tuza_lock_os_thread back; without one it does nothing.
+ * Blocks: never. Callable from: any thread. Go: runtime.UnlockOSThread.
+ */
+TUZA_API void tuza_unlock_os_thread(void);
+
+/*
  * The high-water mark of the calling goroutine's stack, in bytes, to a whole
  * page: how much of it was ever touched. 0 outside of goroutines.
  * Blocks: never (one or more system calls). Callable from: a goroutine.

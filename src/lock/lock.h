@@ -77,7 +77,7 @@ TZ_INLINE void tz_lock_release(tz_lock *l, int rank)
  * waker can know of it. wake is a release, the return of sleep an acquire.
  */
 typedef struct tz_note {
-    uint32_t key; /* 0 cleared, 1 woken */
+    uint32_t key; /* 0 cleared, 1 woken, 2 its sleeper is in the kernel, or about to be */
 } tz_note;
 
 void tz_note_clear(tz_note *n);
@@ -85,9 +85,11 @@ void tz_note_wake(tz_note *n);
 void tz_note_sleep(tz_note *n);
 /* False where the deadline passed first; the note may still be woken then. */
 bool tz_note_sleep_until(tz_note *n, int64_t deadline);
+/* As sleep_until, but keeps the processor: for what comes within microseconds. */
+bool tz_note_spin_until(tz_note *n, int64_t deadline);
 TZ_INLINE bool tz_note_woken(tz_note *n)
 {
-    return tz_load_acquire(&n->key) != 0;
+    return tz_load_acquire(&n->key) == 1;
 }
 
 #endif /* TZ_LOCK_H */

@@ -1,36 +1,54 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One sleeper, one waker, once. The waker's store is its last access to the
- * note: the sleeper may see it at once, return and reuse the memory, so that
- * the futex call after it may wake somebody else's word, who looks again.
+ * One sleeper, one waker, once. The key says whether the sleeper has gone to
+ * the kernel: who wakes one that still spins, or has not come yet, makes no
+ * system call. The waker's exchange is its last access to the note: the
+ * sleeper may see it at once, return and reuse the memory, so that the futex
+ * call after it may wake somebody else's word, who looks again.
  */
+#include "arch/arch.h"
 #include "lock/lock.h"
 #include "os/os.h"
 
+enum { CLEAR, WOKEN, SLEEPING };
+
 void tz_note_clear(tz_note *n)
 {
-    tz_store_relaxed(&n->key, 0);
+    tz_store_relaxed(&n->key, CLEAR);
 }
 
 void tz_note_wake(tz_note *n)
 {
-    /* Release pairs with the acquire in sleep: what the waker wrote before is seen after it. */
-    tz_store_release(&n->key, 1);
-    tz_os_futex_wake(&n->key, 1);
+    /* Release pairs with the acquires below: what the waker wrote before is seen after it. */
+    if (tz_xchg_release(&n->key, WOKEN) == SLEEPING)
+        tz_os_futex_wake(&n->key, 1);
 }
 
 void tz_note_sleep(tz_note *n)
 {
-    while (tz_load_acquire(&n->key) == 0)
-        tz_os_futex_wait(&n->key, 0, TZ_OS_FOREVER);
+    (void)tz_note_sleep_until(n, TZ_OS_FOREVER);
 }
 
 bool tz_note_sleep_until(tz_note *n, int64_t deadline)
 {
-    while (tz_load_acquire(&n->key) == 0) {
+    for (;;) {
+        uint32_t key = CLEAR;
+        if (!tz_cas_acquire(&n->key, &key, SLEEPING) && key == WOKEN)
+            return true;
         if (deadline != TZ_OS_FOREVER && tz_os_now() >= deadline)
-            return tz_load_acquire(&n->key) != 0;
-        tz_os_futex_wait(&n->key, 0, deadline);
+            return tz_note_woken(n);
+        tz_os_futex_wait(&n->key, SLEEPING, deadline);
     }
-    return true;
+}
+
+bool tz_note_spin_until(tz_note *n, int64_t deadline)
+{
+    do {
+        for (int i = 0; i < 10; i++) {
+            if (tz_note_woken(n))
+                return true;
+            tz_arch_pause();
+        }
+    } while (tz_os_now() < deadline);
+    return false;
 }

@@ -49,6 +49,12 @@ size_t tz_os_page_size(void);
 int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const char *name);
 void tz_os_thread_mask_save(void);
 int tz_os_tid(void);
+/* Whether this is the thread that the process began with. */
+bool tz_os_is_main_thread(void);
+/* Blocks all signals in the calling thread. */
+void tz_os_signals_block(void);
+/* Ends the calling thread, as pthread_exit. */
+TZ_NORETURN void tz_os_thread_exit(void);
 /* Timer slack of the calling thread to 1 ns: sleeps end when they are due. */
 void tz_os_precise_timers(void);
 /* The CPU time of another thread of this process, in ns; -1 where it is gone. */

@@ -158,6 +158,23 @@ int tz_os_tid(void)
     return (int)tz_sys(SYS_gettid);
 }
 
+bool tz_os_is_main_thread(void)
+{
+    return tz_os_tid() == getpid();
+}
+
+void tz_os_signals_block(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+void tz_os_thread_exit(void)
+{
+    pthread_exit(NULL);
+}
+
 void tz_os_precise_timers(void)
 {
     (void)tz_sys(SYS_prctl, PR_SET_TIMERSLACK, (long)1, (long)0, (long)0, (long)0);

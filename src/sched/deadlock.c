@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The deadlock check: nothing runs, nothing will ever run. It is made when an
- * M goes to rest, under sched.lock, so the counts agree with each other:
- * every M that lives rests (one in user code does not, however blocked), none
- * is being made, every P is idle, and no timer is set.
+ * M goes to rest or ends, under sched.lock, so the counts agree with each
+ * other: every M that lives rests, or waits for the goroutine that is locked
+ * to it (one in user code does neither, however blocked), none is being made,
+ * every P is idle, and no timer is set.
  *
  * A thread that tuza did not make could still call in; with one in the
  * process nothing is reported. It may be one of ours that is just ending, so
@@ -20,8 +21,9 @@
 
 int tz_checkdead_locked(void)
 {
-    if (tz_sched.nmidle != tz_sched.mcount || tz_sched.mwanted || tz_sched.mstarting || tz_sched.gcwaiting ||
-        tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) || tz_timers_next() != INT64_MAX)
+    if (tz_sched.nmidle + tz_load_relaxed(&tz_sched.nmidlelocked) != tz_sched.mcount || tz_sched.mwanted ||
+        tz_sched.mstarting || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) ||
+        tz_timers_next() != INT64_MAX)
         return TZ_ALIVE;
     return tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS)
                ? TZ_DEAD

@@ -87,7 +87,7 @@ tz_m *tz_regain(tz_m *m, bool movable)
     tz_store_relaxed(&m->p, NULL);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_p *p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
-    if (!p && movable) {
+    if (!p && movable && !g->tag) { /* a locked one comes back here anyway */
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         tz_retake_clear(m);
         return tz_yield(m);

@@ -75,7 +75,8 @@ struct tz_g {
     uint32_t special; /* not 0: go on at `resume` (arch.h), else the final form */
     uint32_t leave;   /* own: not 0: leaving the runtime takes tz_leave_slow (a known blocker, chaos) */
     int errno_saved;
-    uint32_t status; /* own, peeked */
+    uint8_t status; /* own, peeked */
+    uint8_t tag; /* own: TZ_WORK_LOCKED while it is locked to lockedm, else 0; constant while it is parked */
     void *resume;
     void (*fn)(void *);
     void *arg;
@@ -90,6 +91,7 @@ struct tz_g {
     const void *go_pc;    /* own, peeked: where it was started */
     uint64_t parent_goid; /* own, peeked */
     uint32_t hog;         /* own, peeked: it was robbed for using up a slice not long ago */
+    tz_m *lockedm;        /* own, peeked: the only M that may run it */
     int64_t left_at;      /* own: when tz_leave_slow handed the P off */
 #if TZ_TSAN
     void *fiber;
@@ -144,22 +146,42 @@ typedef struct tz_start {
 } tz_start;
 #define TZ_START_COPIED ((uint64_t)1 << 63)
 
-/* tz_work: a G, or a tz_start with the low bit set. */
-TZ_INLINE bool tz_work_is_start(tz_work *w)
+/*
+ * tz_work: a pointer to a G that any M may switch to; or one with its low bit
+ * set, a tag, to what g0 must see to: a tz_start, or a G that is locked to a
+ * thread (lockosthread.c).
+ */
+#define TZ_WORK_START  1u
+#define TZ_WORK_LOCKED 3u
+TZ_INLINE bool tz_work_is_tagged(tz_work *w)
 {
     return (uintptr_t)w & 1;
 }
+TZ_INLINE bool tz_work_is_start(tz_work *w)
+{
+    return ((uintptr_t)w & 3) == TZ_WORK_START;
+}
+TZ_INLINE bool tz_work_is_locked(tz_work *w)
+{
+    return (uintptr_t)w & 2;
+}
 TZ_INLINE tz_work *tz_work_of_g(tz_g *g)
 {
-    return (tz_work *)(void *)g;
+    return (tz_work *)((uintptr_t)g | g->tag);
 }
 TZ_INLINE tz_work *tz_work_of_start(tz_start *s)
 {
     return (tz_work *)((uintptr_t)s | 1);
 }
+/* The G of untagged work. */
 TZ_INLINE tz_g *tz_work_g(tz_work *w)
 {
     return (tz_g *)(void *)w;
+}
+/* The G of work that is no start. */
+TZ_INLINE tz_g *tz_work_any_g(tz_work *w)
+{
+    return (tz_g *)((uintptr_t)w & ~(uintptr_t)3);
 }
 TZ_INLINE tz_start *tz_work_start(tz_work *w)
 {
@@ -168,7 +190,7 @@ TZ_INLINE tz_start *tz_work_start(tz_work *w)
 /* The link by which it is on the global queue; owned by whoever owns the work. */
 TZ_INLINE tz_work **tz_work_link(tz_work *w)
 {
-    return tz_work_is_start(w) ? &tz_work_start(w)->link : &tz_work_g(w)->schedlink;
+    return tz_work_is_start(w) ? &tz_work_start(w)->link : &tz_work_any_g(w)->schedlink;
 }
 
 struct tz_m {
@@ -185,15 +207,24 @@ struct tz_m {
     int *errno_addr; /* const: the thread's errno */
 
     /* Scheduling, cold. */
-    tz_note park;       /* an M without work, or waiting for a P, sleeps on it */
-    tz_p *nextp;        /* lock sched, then own: the P an M is woken with */
-    tz_m *link;         /* lock sched: sched.midle, sched.mwait, sched.mfree */
-    tz_m *prev;         /* lock sched: sched.midle */
+    tz_note park; /* an M without work, or waiting for a P, sleeps on it */
+    tz_p
+        *nextp; /* lock sched (lockosthread.c: whoever has its lockedg), then own: the P an M is woken with */
+    tz_m *link; /* lock sched: sched.midle, sched.mwait, sched.mfree */
+    tz_m *prev; /* lock sched: sched.midle */
     uint32_t idle;      /* lock sched: on sched.midle */
     tz_work *first;     /* own: what g0 shall run next, before anything on a queue */
     int64_t wait_until; /* lock sched: in sched.mwait: not to be given a P before */
     uint32_t wake_spin; /* lock sched, then own: woken to look for work */
     uint64_t rand;      /* own */
+
+    /* Locking to the thread: lockosthread.c. */
+    tz_g *lockedg;      /* own, peeked: the only G that may run here */
+    uint32_t lockedext; /* own, peeked: how often the program has locked it */
+    uint32_t lockedint; /* own, peeked: and the runtime */
+    bool exiting;       /* own: its locked goroutine has ended, and the thread shall */
+    bool lent_p;        /* own: it has just given its P to a locked M, and may have it back in a moment */
+    int32_t park_spin;  /* own: for how long (ns) it is worth to spin before it sleeps, by its luck so far */
 
     tz_m *alllink, *allprev; /* lock allm */
     int64_t id;              /* const */
@@ -294,13 +325,14 @@ typedef struct tz_sched_t {
     uint32_t solo_wanted; /* peeked: it shall give that up */
     tz_m *midle;          /* Ms that rest, the last parked first */
     uint32_t nmidle;
-    tz_m *mwait_head;   /* Ms that wait in place for a P, by wait_until */
-    int64_t mwait_due;  /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
-    tz_m *poller;       /* the idle M that sleeps until the next timer */
-    int64_t poll_until; /* until when; INT64_MAX: for ever */
-    uint32_t mcount;    /* Ms that live */
-    uint32_t mwanted;   /* 1: the template thread shall make one */
-    uint32_t mstarting; /* being made by it, not yet there */
+    uint32_t nmidlelocked; /* atomic: Ms parked until their locked G can run; lockosthread.c */
+    tz_m *mwait_head;      /* Ms that wait in place for a P, by wait_until */
+    int64_t mwait_due;     /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
+    tz_m *poller;          /* the idle M that sleeps until the next timer */
+    int64_t poll_until;    /* until when; INT64_MAX: for ever */
+    uint32_t mcount;       /* Ms that live */
+    uint32_t mwanted;      /* 1: the template thread shall make one */
+    uint32_t mstarting;    /* being made by it, not yet there */
     uint32_t mlimit;
     tz_m *mfree;
 
@@ -339,7 +371,7 @@ typedef struct tz_sched_t {
     tz_g *maing;               /* const once running */
     uint32_t main_exited;      /* atomic: main called tuza_goexit */
     int64_t reap_ns;           /* const once running: an M idle for longer ends */
-    uint32_t template_threads; /* const once running: threads of ours that are no Ms */
+    uint32_t template_threads; /* lock sched: threads of ours that are no Ms */
     uint32_t ncpu;             /* const once running */
     uint32_t procs_wanted;     /* atomic: sysmon asks the template thread for this GOMAXPROCS */
     uint32_t trim_wanted;      /* atomic: Gs ended since stacks were last trimmed */

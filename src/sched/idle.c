@@ -23,6 +23,8 @@ void tz_acquirep(tz_m *m, tz_p *p)
 {
     tz_store_relaxed(&m->p, p);
     tz_store_relaxed(&p->m, m);
+    if (TZ_UNLIKELY(m->lockedg != NULL))
+        tz_lock_fair(m);
 }
 
 tz_p *tz_pidle_pop_locked(void)
@@ -248,6 +250,13 @@ bool tz_stopm(tz_m *m)
     if (dead == TZ_DEAD)
         tz_report_deadlock();
 
+    int64_t since = 0;
+    if (m->lent_p) {
+        m->lent_p = false;
+        since = tz_os_now();
+        if (tz_spin_for_p(m, since))
+            since = 0;
+    }
     while (!tz_note_sleep_until(&m->park, until)) {
         tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
         if (!m->idle) { /* taken off the list: the wake is on its way */
@@ -271,6 +280,8 @@ bool tz_stopm(tz_m *m)
         until = rest_until(m);
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     }
+    if (since)
+        tz_spin_learn(m, since);
     tz_note_clear(&m->park);
     tz_acquirep(m, m->nextp);
     m->spinning = m->wake_spin;

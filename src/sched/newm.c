@@ -63,6 +63,8 @@ void tz_minit(tz_m *m)
     m->errno_addr = &errno;
     m->tid = tz_os_tid();
     m->look_cpu = -1;
+    tz_store_relaxed(&m->lockedext, 0); /* of the one that had it before */
+    m->exiting = false;
     tz_os_precise_timers();
     tz_self_m = m;
     tz_sanitizer_new_m(m);
@@ -75,7 +77,7 @@ void tz_minit(tz_m *m)
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
 }
 
-/* m has no P and is on no list but allm: from here on no retaker looks at it. */
+/* From here on no retaker looks at m. */
 static void unlink_m(tz_m *m)
 {
     tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
@@ -86,11 +88,59 @@ static void unlink_m(tz_m *m)
     if (m->alllink)
         m->alllink->allprev = m->allprev;
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
-    tz_self_m = &tz_nobody;
+}
+
+/* m runs no goroutine any more: its P goes on without it. One that was reaped has none, and is not counted
+ * any more. */
+static void retire_m(tz_m *m)
+{
+    unlink_m(m);
+    tz_p *p = m->p;
+    if (p) {
+        tz_store_relaxed(&m->p, NULL);
+        tz_handoffp(p);
+    }
+    if (m->exiting) {
+        tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+        tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    }
+}
+
+/*
+ * The end of an M, on its own thread, which is about to return from its
+ * function: key destructors and libc's clean-up follow, with all signals
+ * blocked, and what they call of tuza comes from a thread without an M.
+ * lockedext stays set until here: whatever the P's next M needs, it is not
+ * made from this thread.
+ */
+static void mexit(tz_m *m)
+{
+    tz_os_signals_block();
+    retire_m(m);
+    tz_self_m = &tz_nobody; /* before others can have m */
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     m->link = tz_sched.mfree;
     tz_sched.mfree = m;
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_check_deadlock();
+}
+
+void tz_mexit_first(tz_m *m)
+{
+    if (!tz_os_is_main_thread()) {
+        mexit(m);
+        tz_os_thread_exit();
+    }
+    /* Without its first thread a process is a zombie for whoever waits for it, though others run on: so this
+     * one stays, for good. It keeps its mask and signal stack, for what is sent to the process. */
+    retire_m(m);
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_sched.template_threads++;
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_check_deadlock();
+    tz_note_sleep(&m->park);
+    tz_throw("locked m0 woke up");
 }
 
 /* Whatever of tuza a program links, it links this: a crash before the runtime runs has its text as well. */
@@ -123,7 +173,7 @@ static void mstart(void *arg)
     tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount + 1);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_schedule(m);
-    unlink_m(m);
+    mexit(m);
 }
 
 void tz_newm_locked(void)

@@ -226,6 +226,8 @@ void tz_goexit(void)
     tz_store_relaxed(&g->status, TZ_G_DEAD);
     if (TZ_UNLIKELY(g->name[0]))
         tz_store_relaxed(&g->name[0], 0);
+    if (TZ_UNLIKELY(g->tag))
+        tz_lockedexit(m);
     if (TZ_UNLIKELY(g == tz_sched.maing)) {
         tz_store_relaxed(&tz_sched.main_exited, 1);
     } else {
@@ -234,8 +236,8 @@ void tz_goexit(void)
     }
     tz_work *w = tz_next(m);
     tz_g *next = m->g0;
-    if (w && tz_work_is_start(w)) {
-        next = tz_start_quick(m, tz_work_start(w));
+    if (w && tz_work_is_tagged(w)) {
+        next = tz_work_is_start(w) ? tz_start_quick(m, tz_work_start(w)) : NULL;
         if (TZ_UNLIKELY(!next)) {
             m->first = w;
             next = m->g0;

@@ -188,9 +188,9 @@ static void globq_put_after(tz_m *m, void *arg)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
-bool tz_switch_to_start(tz_m *m, tz_work *w)
+bool tz_switch_to_tagged(tz_m *m, tz_work *w)
 {
-    tz_g *g = tz_start_quick(m, tz_work_start(w));
+    tz_g *g = tz_work_is_start(w) ? tz_start_quick(m, tz_work_start(w)) : NULL;
     if (TZ_UNLIKELY(!g)) {
         m->first = w;
         return tz_arch_final(m, m->g0);
@@ -241,7 +241,7 @@ void tuza_gosched(void)
     uint32_t head = tz_load_relaxed(&p->runq_head), tail = p->runq_tail, tick = p->switches;
     tz_work *w = tz_load_relaxed(&p->runq[head % TZ_RUNQ_SIZE]);
     if (TZ_LIKELY(p->alone && !tz_load_relaxed(&p->runnext) && head != tail && tick != p->fair_at &&
-                  !tz_work_is_start(w))) {
+                  !tz_work_is_tagged(w))) {
         tz_store_relaxed(&p->runq[tail % TZ_RUNQ_SIZE], tz_work_of_g(m->g));
         tz_store_relaxed(&p->runq_head, head + 1);
         tz_store_relaxed(&p->runq_tail, tail + 1);
@@ -331,11 +331,22 @@ static tz_work *findrunnable(tz_m *m)
 
 void tz_schedule(tz_m *m)
 {
-    tz_work *w;
-    while ((w = findrunnable(m)) != NULL) {
-        tz_g *g = tz_work_is_start(w) ? tz_start_now(m, tz_work_start(w)) : tz_work_g(w);
-        if (!g)
-            continue;
+    while (!m->exiting) {
+        tz_g *g = m->lockedg;
+        if (TZ_UNLIKELY(g != NULL)) {
+            tz_stoplockedm(m);
+        } else {
+            tz_work *w = findrunnable(m);
+            if (!w)
+                return;
+            if (tz_work_is_locked(w)) {
+                tz_startlockedm(m, tz_work_any_g(w));
+                continue;
+            }
+            g = tz_work_is_start(w) ? tz_start_now(m, tz_work_start(w)) : tz_work_g(w);
+            if (!g)
+                continue;
+        }
         tz_arch_switch(m, g);
     }
 }

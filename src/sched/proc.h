@@ -52,6 +52,24 @@ void tz_solo_drop_locked(tz_p *p);
 /* m's P was asked to give it up: does, and wakes another M on behalf of whoever asked. */
 void tz_solo_yield(tz_m *m);
 
+/* lockosthread.c. On g0: waits until m->lockedg can run and m has a P for it. */
+void tz_stoplockedm(tz_m *m);
+/* On g0: g, taken off a queue by m, is locked to another M: that gets m's P. */
+void tz_startlockedm(tz_m *m, tz_g *g);
+/* The calling goroutine has ended while it was locked: m shall end with it. */
+void tz_lockedexit(tz_m *m);
+/* The next switch on m's P goes to g0: m's G is locked. */
+TZ_INLINE void tz_lock_fair(tz_m *m)
+{
+    m->p->fair_at = m->p->switches;
+}
+/* Spins for m->park_spin while it waits for a P; true: it has come. */
+bool tz_spin_for_p(tz_m *m, int64_t now);
+/* It had to sleep since then: would a spin have been better? */
+void tz_spin_learn(tz_m *m, int64_t since);
+/* An M is gone or rests for its locked G: is that a deadlock? */
+void tz_check_deadlock(void);
+
 /* newm.c: Ms and their threads. */
 /* Asks the template thread for an M. Under sched.lock. */
 void tz_newm_locked(void);
@@ -59,6 +77,8 @@ int tz_newm_init(void);
 tz_m *tz_m_alloc(void);
 /* Makes the calling thread m's: its TLS, errno, tid, all-M list. */
 void tz_minit(tz_m *m);
+/* The first M's locked goroutine has ended. */
+TZ_NORETURN void tz_mexit_first(tz_m *m);
 
 /* newproc.c: as tz_start_quick, on g0: carves where it must. NULL: no slot can be had just now;
  * the start is queued again. */

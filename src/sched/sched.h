@@ -94,8 +94,8 @@ TZ_INLINE bool tz_leave(tz_m *m)
 
 /* newproc.c: the G of a goroutine that is to start, from this P's free ones; NULL: there is none at hand. */
 tz_g *tz_start_quick(tz_m *m, tz_start *s);
-/* proc.c: the final form's switch to a goroutine that is to start. */
-bool tz_switch_to_start(tz_m *m, tz_work *w);
+/* proc.c: the final form's switch to tagged work. */
+bool tz_switch_to_tagged(tz_m *m, tz_work *w);
 
 /* The next of this M's own P, or NULL; also at every 61st switch, for g0 to look around. A yield or a stop
  * that is asked for just now is seen at the next entry. Pops only: allowed under an object's lock. */
@@ -115,8 +115,8 @@ TZ_INLINE bool tz_switch_final(tz_m *m, tz_work *w)
 {
     if (!w)
         return tz_arch_final(m, m->g0);
-    if (tz_work_is_start(w))
-        return tz_switch_to_start(m, w);
+    if (tz_work_is_tagged(w))
+        return tz_switch_to_tagged(m, w);
     return tz_arch_final(m, tz_work_g(w));
 }
 
@@ -180,6 +180,13 @@ bool tz_park_until(tz_m *m, int64_t when);
 /* start.c: starts everything and runs fn(arg) as the main goroutine, first on the calling thread.
  * Returns only a negative errno. */
 int tz_sched_run(void (*fn)(void *), void *arg);
+
+/* lockosthread.c: m->g and m's thread belong to each other, as often as it is said.
+ * Inside the runtime, with a P. False: too often. The internal count is the runtime's own. */
+bool tz_lockosthread(tz_m *m);
+void tz_unlockosthread(tz_m *m);
+void tz_lockosthread_internal(tz_m *m);
+void tz_unlockosthread_internal(tz_m *m);
 
 /* newproc.c: the end of the calling goroutine, without its deferred functions. */
 TZ_NORETURN void tz_goexit(void);

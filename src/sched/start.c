@@ -101,5 +101,5 @@ int tz_sched_run(void (*fn)(void *), void *arg)
     tz_note_wake(&tz_sched.sysmon_note);
     tz_ready(m, g);
     tz_schedule(m);
-    tz_throw("the first M ended");
+    tz_mexit_first(m);
 }
