@@ -44,10 +44,18 @@ size_t tz_os_resident_from_top(const void *p, size_t n);
 size_t tz_os_page_size(void);
 
 /* thread.c.
- * Starts a detached thread that runs fn(arg) with the given stack size, with all signals blocked while it
+ * Starts a thread that runs fn(arg) with the given stack size, with all signals blocked while it
  * starts and then, right before fn, the mask tz_os_thread_mask_save() remembered. 0, -EAGAIN, -ENOMEM. */
 int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const char *name);
 void tz_os_thread_mask_save(void);
+/* Waits until every thread that was started so is gone. */
+void tz_os_threads_join(void);
+/* After fork, in the child: they are gone already. */
+void tz_os_threads_forget(void);
+/* fn(arg) shall be called when the calling thread ends, however; the same fn in all threads. NULL: not (the
+ * first call of a thread for which libc has no room left may allocate). */
+void tz_os_thread_on_end(void (*fn)(void *), void *arg);
+void tz_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int tz_os_tid(void);
 /* Whether this is the thread that the process began with. */
 bool tz_os_is_main_thread(void);

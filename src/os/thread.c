@@ -2,16 +2,20 @@
 /*
  * Threads: starting them, and looking at them from outside.
  *
- * A new thread's function, argument and name reach it in a start record. The
- * records live in pages of their own, found by trying one after the other and
- * claimed by a compare-and-swap: the starter must neither allocate nor wait
- * for the new thread to have read them. There are as many records as threads
- * were ever being started at once.
+ * Each thread has a record, by which its function, argument and name reach
+ * it, and by which it is joined. The records live in pages of their own, found
+ * by trying one after the other and claimed by a compare-and-swap: the starter
+ * must not allocate. There are as many as threads ever lived at once.
+ *
+ * Threads are joined: by the next one that ends, if they are gone by then, and
+ * by tz_os_threads_join. One is marked as ended by the destructor of a key, so
+ * also where pthread_exit or a cancellation ended it.
  */
 #include <limits.h>
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -20,10 +24,15 @@
 #include "os/os.h"
 #include "os/sys.h"
 
+enum { FREE, LIVES, ENDED, JOINED };
+
 struct start {
-    uint32_t busy; /* claimed by a CAS from 0 (acquire); the thread's release store of 0 gives it back */
+    /* FREE -> LIVES by the starter's CAS (acquire); LIVES -> ENDED by the thread (release); either -> JOINED by
+     * the CAS (acquire) of whoever joins it, who then gives it back or, not gone yet, makes it ENDED again. */
+    uint32_t state;
     void (*fn)(void *);
     void *arg;
+    pthread_t id; /* written by the thread itself before fn */
     char name[16];
 };
 
@@ -44,8 +53,8 @@ static struct start *start_claim(void)
     struct start_page *head = tz_load_acquire(&start_pages);
     for (struct start_page *page = head; page != NULL; page = page->next) {
         for (int i = 0; i < STARTS_PER_PAGE; i++) {
-            uint32_t free = 0;
-            if (tz_cas_acquire(&page->start[i].busy, &free, 1))
+            uint32_t free = FREE;
+            if (tz_cas_acquire(&page->start[i].state, &free, LIVES))
                 return &page->start[i];
         }
     }
@@ -53,24 +62,81 @@ static struct start *start_claim(void)
     struct start_page *page = tz_os_reserve((sizeof *page + unit - 1) / unit * unit);
     if (page == NULL)
         return NULL;
-    page->start[0].busy = 1;
+    page->start[0].state = LIVES;
     do
         page->next = head;
     while (!tz_cas_release(&start_pages, &head, page));
     return &page->start[0];
 }
 
+/* What of the threads to join. */
+enum { GONE, ENDED_TOO, LIVING_TOO };
+
+static void join(int which)
+{
+    for (struct start_page *page = tz_load_acquire(&start_pages); page != NULL; page = page->next) {
+        for (int i = 0; i < STARTS_PER_PAGE; i++) {
+            struct start *s = &page->start[i];
+            uint32_t state = tz_load_relaxed(&s->state);
+            if (state != ENDED && !(which == LIVING_TOO && state == LIVES))
+                continue;
+            if (!tz_cas_acquire(&s->state, &state, JOINED))
+                continue;
+            bool gone = (which == GONE ? pthread_tryjoin_np(s->id, NULL) : pthread_join(s->id, NULL)) == 0;
+            tz_store_release(&s->state, gone ? FREE : ENDED);
+        }
+    }
+}
+
+static pthread_key_t ending;
+
+static void ended(void *p)
+{
+    struct start *s = p;
+    join(GONE);
+    uint32_t lives = LIVES;
+    tz_cas_release(&s->state, &lives, ENDED);
+}
+
+#if TZ_TSAN
+/* To ThreadSanitizer, which looks at the end, those that nobody has joined yet were leaked. */
+static void join_ended(void)
+{
+    join(ENDED_TOO);
+}
+#endif
+
+static void make_key(void)
+{
+    pthread_key_create(&ending, ended); /* fails where there are no keys left: then threads are not joined */
+#if TZ_TSAN
+    atexit(join_ended);
+#endif
+}
+
+void tz_os_threads_join(void)
+{
+    int saved = errno;
+    join(LIVING_TOO);
+    errno = saved;
+}
+
+void tz_os_threads_forget(void)
+{
+    for (struct start_page *page = start_pages; page != NULL; page = page->next)
+        for (int i = 0; i < STARTS_PER_PAGE; i++)
+            page->start[i].state = FREE;
+}
+
 static void *thread_main(void *p)
 {
-    struct start *s = p, mine;
-    mine.fn = s->fn; /* not the whole: starters that look for a free record try `busy` meanwhile */
-    mine.arg = s->arg;
-    memcpy(mine.name, s->name, sizeof mine.name);
-    tz_store_release(&s->busy, 0);
-    pthread_setname_np(pthread_self(), mine.name);
+    struct start *s = p;
+    s->id = pthread_self();
+    pthread_setspecific(ending, s);
+    pthread_setname_np(s->id, s->name);
     if (thread_mask_known)
         pthread_sigmask(SIG_SETMASK, &thread_mask, NULL);
-    mine.fn(mine.arg);
+    s->fn(s->arg);
     return NULL;
 }
 
@@ -106,7 +172,6 @@ static int create(struct start *s, size_t size)
     int r = pthread_attr_init(&attr);
     if (r != 0)
         return -r;
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     size = (size + stack_overhead() + page - 1) / page * page;
     do {
         r = pthread_attr_setstacksize(&attr, size);
@@ -122,7 +187,10 @@ static int create(struct start *s, size_t size)
 
 int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const char *name)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int saved = errno;
+    pthread_once(&once, make_key);
+    join(GONE);
     struct start *s = start_claim();
     if (s == NULL) {
         errno = saved;
@@ -140,7 +208,7 @@ int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const c
     int r = create(s, stack_size);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r != 0) {
-        tz_store_release(&s->busy, 0);
+        tz_store_release(&s->state, FREE);
         r = r == -ENOMEM ? r : -EAGAIN;
     }
     errno = saved;
@@ -151,6 +219,31 @@ void tz_os_thread_mask_save(void)
 {
     pthread_sigmask(SIG_SETMASK, NULL, &thread_mask);
     thread_mask_known = true;
+}
+
+static pthread_key_t detaching;
+static void (*on_end)(void *);
+
+static void make_end_key(void)
+{
+    pthread_key_create(&detaching, on_end);
+}
+
+void tz_os_thread_on_end(void (*fn)(void *), void *arg)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int saved = errno;
+    tz_store_relaxed(&on_end, fn); /* the same each time */
+    pthread_once(&once, make_end_key);
+    pthread_setspecific(detaching, arg);
+    errno = saved;
+}
+
+void tz_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    int saved = errno;
+    pthread_atfork(prepare, parent, child);
+    errno = saved;
 }
 
 int tz_os_tid(void)
