@@ -257,6 +257,15 @@ FUNC tz_arch_entry
         ud2
 END tz_arch_entry
 
+/* rbx = m, rax = g, the stack empty and aligned: g->fn(m). */
+FUNC tz_arch_entry_g0
+        .cfi_undefined %rip
+        xorl    %ebp, %ebp
+        movq    %rbx, %rdi
+        callq   *TZ_G_FN(%rax)
+        ud2
+END tz_arch_entry_g0
+
 /*
  * A final form that ends in a call: rbx = m, rax = g, rsp at the saved registers. Jumps to g->resume_fn(m)
  * as if the user had called that instead.

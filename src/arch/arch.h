@@ -48,6 +48,8 @@ TZ_NORETURN void tz_arch_leave_stack(struct tz_m *m, struct tz_g *next);
 /* Not called: addresses for g->resume. */
 /* A new goroutine: leaves the runtime, calls g->fn(g->arg), then the hook `ended`. g->sp is aligned to 16. */
 void tz_arch_entry(void);
+/* A g0 that does not run on its thread's own stack: calls g->fn(m), inside the runtime; it never returns. */
+void tz_arch_entry_g0(void);
 /* Instead of returning from a final form: jumps to g->resume_fn(m) with the user's return address as its
  * caller. */
 void tz_arch_resume_call(void);

@@ -322,6 +322,17 @@ FUNC tz_arch_entry
         brk     #1
 END tz_arch_entry
 
+/* x19 = m, x20 = g, the stack empty and aligned: g->fn(m). */
+FUNC tz_arch_entry_g0
+        .cfi_undefined x30
+        mov     x29, xzr
+        mov     x30, xzr
+        mov     x0, x19
+        ldr     x16, [x20, #TZ_G_FN]
+        blr     x16
+        brk     #1
+END tz_arch_entry_g0
+
 /*
  * A final form that ends in a call: x19 = m, x20 = g, sp at the saved registers. Jumps to g->resume_fn(m)
  * as if the user had called that instead.

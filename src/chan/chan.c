@@ -183,11 +183,17 @@ static TZ_NOINLINE void send_enter_slow(tz_m *m, tuza_chan *c, const void *elem)
     send_any(tz_enter_slow(m, true), c, elem);
 }
 
+static TZ_COLD void send_outside(tuza_chan *c, const void *elem)
+{
+    tz_attach();
+    tuza_chan_send(c, elem);
+}
+
 void tuza_chan_send(tuza_chan *c, const void *elem)
 {
     tz_m *m = tz_self_m;
-    if (tz_must_not_enter(m)) {
-        tz_refuse_entry();
+    if (tz_is_outside(m)) {
+        send_outside(c, elem);
         return;
     }
     tz_entering(m);
@@ -245,11 +251,17 @@ static TZ_NOINLINE bool recv_enter_slow(tz_m *m, tuza_chan *c, void *elem)
     return recv_any(tz_enter_slow(m, true), c, elem);
 }
 
+static TZ_COLD bool recv_outside(tuza_chan *c, void *elem)
+{
+    tz_attach();
+    return tuza_chan_recv(c, elem);
+}
+
 bool tuza_chan_recv(tuza_chan *c, void *elem)
 {
     tz_m *m = tz_self_m;
-    if (tz_must_not_enter(m))
-        return tz_refuse_entry();
+    if (tz_is_outside(m))
+        return recv_outside(c, elem);
     tz_entering(m);
     if (tz_enters_slow(m))
         return recv_enter_slow(m, c, elem);

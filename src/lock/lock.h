@@ -15,13 +15,15 @@
 
 /* Lower ranks are taken first. */
 enum {
-    TZ_RANK_STW = 1, /* sched.stw: one stopper of the world */
-    TZ_RANK_ALLM,    /* sched.allm_lock: the list of Ms, and the right to retake from them */
-    TZ_RANK_CHAN,    /* one channel */
-    TZ_RANK_TIMERS,  /* one P's timer heap */
-    TZ_RANK_SCHED,   /* sched.lock */
-    TZ_RANK_GFREE,   /* sched.gfree_lock */
-    TZ_RANK_ARENA,   /* the list of stack arenas */
+    TZ_RANK_START = 1, /* sched.start_lock */
+    TZ_RANK_STW,       /* sched.stw: one stopper of the world */
+    TZ_RANK_ALLM,      /* sched.allm_lock: the list of Ms, and the right to retake from them */
+    TZ_RANK_CHAN,      /* one channel */
+    TZ_RANK_TIMERS,    /* one P's timer heap */
+    TZ_RANK_SCHED,     /* sched.lock */
+    TZ_RANK_GFREE,     /* sched.gfree_lock */
+    TZ_RANK_MPOOL,     /* the memory of Ms */
+    TZ_RANK_ARENA,     /* the list of stack arenas */
     TZ_RANK_MAX
 };
 

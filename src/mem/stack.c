@@ -317,3 +317,13 @@ size_t tz_stack_reserved(void)
 {
     return tz_load_relaxed(&reserved);
 }
+
+void tz_stack_lock(void)
+{
+    tz_lock_acquire(&lock, TZ_RANK_ARENA);
+}
+
+void tz_stack_unlock(void)
+{
+    tz_lock_release(&lock, TZ_RANK_ARENA);
+}

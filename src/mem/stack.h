@@ -62,6 +62,10 @@ tz_stack *tz_stack_find(const void *addr, bool *guard);
 /* Address space reserved for slots so far, in bytes. */
 size_t tz_stack_reserved(void);
 
+/* For fork: the arenas hold still meanwhile. */
+void tz_stack_lock(void);
+void tz_stack_unlock(void);
+
 /* Tests: take the PROT_NONE guards although the kernel knows better ones.
  * Before the first carve of an arena. */
 extern bool tz_stack_no_markers;

@@ -52,9 +52,9 @@ void tz_os_thread_mask_save(void);
 void tz_os_threads_join(void);
 /* After fork, in the child: they are gone already. */
 void tz_os_threads_forget(void);
-/* fn(arg) shall be called when the calling thread ends, however; the same fn in all threads. NULL: not (the
- * first call of a thread for which libc has no room left may allocate). */
-void tz_os_thread_on_end(void (*fn)(void *), void *arg);
+/* fn(arg) shall be called when the calling thread ends, however; the same fn in all threads. May allocate, as
+ * libc sees fit. False: no key or memory is left. */
+bool tz_os_thread_on_end(void (*fn)(void *), void *arg);
 void tz_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int tz_os_tid(void);
 /* Whether this is the thread that the process began with. */

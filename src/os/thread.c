@@ -27,8 +27,9 @@
 enum { FREE, LIVES, ENDED, JOINED };
 
 struct start {
-    /* FREE -> LIVES by the starter's CAS (acquire); LIVES -> ENDED by the thread (release); either -> JOINED by
-     * the CAS (acquire) of whoever joins it, who then gives it back or, not gone yet, makes it ENDED again. */
+    /* FREE -> LIVES by the starter's CAS (acquire); LIVES -> ENDED by the thread (release); either -> JOINED
+     * by the CAS (acquire) of whoever joins it, who then gives it back or, not gone yet, makes it ENDED
+     * again. */
     uint32_t state;
     void (*fn)(void *);
     void *arg;
@@ -89,6 +90,7 @@ static void join(int which)
 }
 
 static pthread_key_t ending;
+static bool have_ending;
 
 static void ended(void *p)
 {
@@ -108,7 +110,7 @@ static void join_ended(void)
 
 static void make_key(void)
 {
-    pthread_key_create(&ending, ended); /* fails where there are no keys left: then threads are not joined */
+    have_ending = pthread_key_create(&ending, ended) == 0; /* no keys left: then threads are not joined */
 #if TZ_TSAN
     atexit(join_ended);
 #endif
@@ -132,7 +134,8 @@ static void *thread_main(void *p)
 {
     struct start *s = p;
     s->id = pthread_self();
-    pthread_setspecific(ending, s);
+    if (have_ending)
+        pthread_setspecific(ending, s);
     pthread_setname_np(s->id, s->name);
     if (thread_mask_known)
         pthread_sigmask(SIG_SETMASK, &thread_mask, NULL);
@@ -222,21 +225,23 @@ void tz_os_thread_mask_save(void)
 }
 
 static pthread_key_t detaching;
+static bool have_detaching;
 static void (*on_end)(void *);
 
 static void make_end_key(void)
 {
-    pthread_key_create(&detaching, on_end);
+    have_detaching = pthread_key_create(&detaching, on_end) == 0;
 }
 
-void tz_os_thread_on_end(void (*fn)(void *), void *arg)
+bool tz_os_thread_on_end(void (*fn)(void *), void *arg)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     int saved = errno;
     tz_store_relaxed(&on_end, fn); /* the same each time */
     pthread_once(&once, make_end_key);
-    pthread_setspecific(detaching, arg);
+    bool ok = have_detaching && pthread_setspecific(detaching, arg) == 0;
     errno = saved;
+    return ok;
 }
 
 void tz_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))

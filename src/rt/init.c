@@ -33,11 +33,8 @@ static void main_goroutine(void *arg)
 
 int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
 {
-    static struct main_call call; /* outlives this frame's use by the other stack */
     if (!main_fn)
         return -EINVAL;
-    if (tz_load_acquire(&tz_sched.started))
-        return -EALREADY;
-    call = (struct main_call){main_fn, argc, argv};
+    struct main_call call = {main_fn, argc, argv}; /* this frame stays: below it the scheduler runs */
     return tz_sched_run(main_goroutine, &call);
 }

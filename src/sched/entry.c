@@ -14,7 +14,7 @@
  * kernel will likely block again. g->leave counts this: 1 and 2 arm sysmon to
  * take the P at its first look, from 3 on the P is handed off at once when
  * the goroutine leaves the runtime. A stretch of user code that turns out
- * short takes one off.
+ * short takes one off. A foreign thread (foreign.c) hands its P off always.
  */
 #include "base/fatal.h"
 #include "os/os.h"
@@ -26,13 +26,6 @@
 #define LEAVE_MAX    8
 #define HOG_FOR      4
 #define SHORT_NS     20000
-
-bool tz_refuse_entry(void)
-{
-    if (tz_self_m == &tz_nobody)
-        tz_throw("tuza: call from a thread that runs no goroutine");
-    tz_throw("tuza called inside the runtime");
-}
 
 /* After-switch action: the G that was left goes to the global queue. */
 static void requeue(tz_m *m, void *arg)
@@ -82,8 +75,10 @@ static void judge(tz_m *m, tz_g *g)
 tz_m *tz_regain(tz_m *m, bool movable)
 {
     tz_g *g = m->g;
-    judge(m, g);
-    tz_sub_relaxed(&tz_sched.npless, 1);
+    if (!m->foreign) {
+        judge(m, g);
+        tz_sub_relaxed(&tz_sched.npless, 1);
+    }
     tz_store_relaxed(&m->p, NULL);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_p *p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
@@ -128,6 +123,13 @@ tz_m *tz_enter_slow(tz_m *m, bool movable)
 bool tz_leave_slow(tz_m *m)
 {
     tz_g *g = m->g;
+    if (m->foreign) { /* who knows when it comes again */
+        tz_p *p = m->p;
+        tz_retake_self(m);
+        tz_handoffp(p);
+        tz_store_release(&m->seq, m->seq + 1);
+        return true;
+    }
     if (g->leave && g->left_at)
         g->leave--; /* the last stretch was over before anybody looked */
     g->left_at = 0;

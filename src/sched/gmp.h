@@ -200,7 +200,7 @@ struct tz_m {
     uint32_t spinning; /* own: looks for work with a P and none in hand; counted in sched.nmspinning */
     tz_g *g;           /* own, peeked: the G that runs here, or g0 */
     tz_p *p;           /* own while seq is odd; peeked by retakers, see retake.c */
-    tz_g *g0;          /* const */
+    tz_g *g0;          /* const; of a foreign thread it has a stack slot of its own */
     /* own: the after-switch action; NULL: none; TZ_AFTER_UNLOCK: release the tz_spin at after_arg */
     void (*after_fn)(tz_m *m, void *arg);
     void *after_arg;
@@ -223,6 +223,7 @@ struct tz_m {
     uint32_t lockedext; /* own, peeked: how often the program has locked it */
     uint32_t lockedint; /* own, peeked: and the runtime */
     bool exiting;       /* own: its locked goroutine has ended, and the thread shall */
+    bool foreign;       /* const while attached: of a thread that tuza did not make (foreign.c) */
     bool lent_p;        /* own: it has just given its P to a locked M, and may have it back in a moment */
     int32_t park_spin;  /* own: for how long (ns) it is worth to spin before it sleeps, by its luck so far */
 
@@ -239,10 +240,10 @@ struct tz_m {
     int64_t look_cpu;   /* the thread's CPU time at the last look, -1: not read in this stretch */
     uint32_t look_asked;
 
-    tz_g g0_block;
+    tz_g g0_block; /* what runs on the thread's own stack: g0, or the G of a foreign thread */
 #if TZ_ASAN
     tz_g *asan_from;           /* own: the G being left */
-    const char *g0_lo, *g0_hi; /* own: the thread's own stack */
+    const char *g0_lo, *g0_hi; /* own: the thread's own stack, g0_block's */
 #endif
 };
 _Static_assert(offsetof(tz_m, seq) == TZ_M_SEQ, "layout.h");
@@ -335,6 +336,8 @@ typedef struct tz_sched_t {
     uint32_t mstarting;    /* being made by it, not yet there */
     uint32_t mlimit;
     tz_m *mfree;
+    tz_m *mextra;      /* for foreign threads: none has them */
+    uint32_t nwaiting; /* atomic: goroutines of foreign threads that are parked */
 
     uint32_t gcwaiting; /* atomic: the world is being stopped */
     uint32_t stopwait;  /* lock sched: Ps still to stop */
@@ -363,11 +366,20 @@ typedef struct tz_sched_t {
     uint32_t slots;                /* as p->slots, held by no P */
     uint32_t ngfree, gfree_low;    /* how many of the default class; the least since the last trim */
 
-    uint64_t goid_gen;         /* atomic */
-    uint32_t retake_base;      /* const once running: 0 or TZ_RETAKE_SLOW */
-    bool fence_retake;         /* const once running: membarrier refused */
-    uint32_t chaos;            /* const once running: TUZA_CHAOS' seed, 0: off */
-    uint32_t started;          /* atomic: 0 no, 1 being started, 2 running */
+    uint64_t goid_gen;       /* atomic */
+    uint32_t retake_base;    /* const once running: 0 or TZ_RETAKE_SLOW */
+    bool fence_retake;       /* const once running: membarrier refused */
+    uint32_t chaos;          /* const once running: TUZA_CHAOS' seed, 0: off */
+    tz_lock start_lock;      /* TZ_RANK_START: starting and stopping, the next four */
+    uint32_t started;        /* atomic: TZ_STARTED_*; changes under the lock, and in a forked child */
+    uint32_t threads;        /* atomic: the threads of ours that there must be run; changes under the lock */
+    uint32_t ran;            /* lock start: tuza_run was called */
+    uint32_t embedded;       /* lock start: calls of tuza_start not yet taken back */
+    uint32_t had_goroutines; /* peeked: since the threads were started */
+    uint32_t stopping;       /* lock sched, peeked: Ms shall end */
+    uint32_t stop_wanted;    /* lock sched: somebody waits on stopped until nothing runs */
+    tz_note stopped;
+    tz_m *m0;                  /* const once running: tuza_run's, which is not reaped */
     tz_g *maing;               /* const once running */
     uint32_t main_exited;      /* atomic: main called tuza_goexit */
     int64_t reap_ns;           /* const once running: an M idle for longer ends */
@@ -378,6 +390,10 @@ typedef struct tz_sched_t {
     bool procs_custom;         /* lock stw: GOMAXPROCS was set by the environment or a call */
 } tz_sched_t;
 extern tz_sched_t tz_sched;
+
+/* How far the runtime is there. READY: any thread may call; what needs the threads of ours starts them. GONE:
+ * a forked child of a process that had goroutines. */
+enum { TZ_STARTED_NOT, TZ_STARTED_READY, TZ_STARTED_GONE };
 
 /* The calling thread's M. Never read it twice in a function that may switch. */
 extern __thread tz_m *tz_self_m __attribute__((tls_model("initial-exec")));

@@ -182,7 +182,7 @@ bool tz_give_p(tz_m *m)
 /* The poller's deadline; others sleep until they are reaped. */
 static int64_t rest_until(tz_m *m)
 {
-    int64_t reap = tz_sched.nmidle > SPARE_MS && m->id != 0 ? m->reap_at : TZ_OS_FOREVER;
+    int64_t reap = tz_sched.nmidle > SPARE_MS && m != tz_sched.m0 ? m->reap_at : TZ_OS_FOREVER;
     if (tz_sched.poller != m)
         return reap;
     int64_t timer = tz_timers_next();

@@ -135,6 +135,12 @@ void tz_startlockedm(tz_m *m, tz_g *g)
     give(g->lockedm, p);
 }
 
+/* m waits, or does so no more. Foreign threads are apart: their Ms are in no count of the deadlock check. */
+static void count_waiting(tz_m *m, uint32_t n)
+{
+    tz_add_relaxed(m->foreign ? &tz_sched.nwaiting : &tz_sched.nmidlelocked, n);
+}
+
 /*
  * Where m's P goes: to the M of the locked G that is next on it, else where
  * any P goes. True: that G is m's own, which keeps it. What else wants a P
@@ -154,7 +160,7 @@ static bool pass_p(tz_m *m)
     }
     if (w && tz_work_is_locked(w) && tz_work_any_g(w) == m->lockedg)
         return true;
-    tz_add_relaxed(&tz_sched.nmidlelocked, 1);
+    count_waiting(m, 1);
     tz_store_relaxed(&m->p, NULL);
     if (w && tz_work_is_locked(w)) {
         give(tz_work_any_g(w)->lockedm, p);
@@ -181,6 +187,17 @@ void tz_check_deadlock(void)
         tz_report_deadlock();
 }
 
+/* A foreign thread that waits needs those of ours, which nobody may have asked for yet.
+ * As in user code: libc allocates for threads. */
+static TZ_COLD void need_threads(tz_m *m)
+{
+    tz_retake_self(m);
+    tz_store_release(&m->seq, m->seq + 1);
+    if (tz_need_threads() < 0)
+        tz_throw("newosproc");
+    tz_entering(m);
+}
+
 void tz_stoplockedm(tz_m *m)
 {
     if (m->p) {
@@ -190,8 +207,10 @@ void tz_stoplockedm(tz_m *m)
             return;
         }
     } else {
-        tz_add_relaxed(&tz_sched.nmidlelocked, 1);
+        count_waiting(m, 1);
     }
+    if (m->foreign && TZ_UNLIKELY(!tz_load_acquire(&tz_sched.threads)))
+        need_threads(m);
     tz_check_deadlock();
     int64_t since = tz_os_now();
     if (!tz_spin_for_p(m, since)) {
@@ -200,7 +219,7 @@ void tz_stoplockedm(tz_m *m)
     }
     tz_note_clear(&m->park);
     tz_acquirep(m, m->nextp);
-    tz_sub_relaxed(&tz_sched.nmidlelocked, 1);
+    count_waiting(m, -1u);
     tz_retake_clear(m);
     if (m->p->alone && tz_load_relaxed(&tz_sched.solo_wanted)) /* asked while the P was on its way here */
         tz_solo_yield(m);
@@ -208,8 +227,12 @@ void tz_stoplockedm(tz_m *m)
 
 void tz_lockedexit(tz_m *m)
 {
-    if (m->lockedint)
-        tz_throw("exited a goroutine internally locked to the OS thread");
+    if (m->lockedint) {
+        char n[24];
+        tz_print("runtime: mp.lockedInt = ", tz_decimal(n, m->lockedint), "\n", NULL);
+        tz_throw(m->foreign ? "runtime.Goexit called in a thread that was not created by the Go runtime"
+                            : "exited a goroutine internally locked to the OS thread");
+    }
     unbind(m);
     m->exiting = true;
 }

@@ -25,14 +25,24 @@ tz_m tz_nobody = {.seq = 1, .g = &tz_nobody.g0_block, .g0 = &tz_nobody.g0_block}
 __thread tz_m *tz_self_m __attribute__((tls_model("initial-exec"))) = &tz_nobody;
 
 static struct {
-    tz_lock lock; /* TZ_RANK_GFREE: nothing is taken inside */
+    tz_lock lock; /* TZ_RANK_MPOOL */
     char *next, *end;
     int64_t next_id;
 } pool;
 
+void tz_m_pool_lock(void)
+{
+    tz_lock_acquire(&pool.lock, TZ_RANK_MPOOL);
+}
+
+void tz_m_pool_unlock(void)
+{
+    tz_lock_release(&pool.lock, TZ_RANK_MPOOL);
+}
+
 tz_m *tz_m_alloc(void)
 {
-    tz_lock_acquire(&pool.lock, TZ_RANK_GFREE);
+    tz_m_pool_lock();
     tz_m *m = NULL;
     size_t size = (sizeof(tz_m) + TZ_NO_SHARING - 1) / TZ_NO_SHARING * TZ_NO_SHARING;
     if (pool.end - pool.next < (ptrdiff_t)size) {
@@ -51,23 +61,26 @@ tz_m *tz_m_alloc(void)
         m->retake = tz_sched.retake_base;
         m->rand = tz_os_random() | 1;
     }
-    tz_lock_release(&pool.lock, TZ_RANK_GFREE);
+    tz_m_pool_unlock();
     return m;
 }
 
-void tz_minit(tz_m *m)
+void tz_minit(tz_m *m, tz_g *g)
 {
     /* Another M may have had this memory: sysmon may be peeking. */
-    tz_store_relaxed(&m->g, m->g0);
+    tz_store_relaxed(&m->g, g);
     tz_store_relaxed(&m->seq, m->seq | 1);
     m->errno_addr = &errno;
     m->tid = tz_os_tid();
     m->look_cpu = -1;
     tz_store_relaxed(&m->lockedext, 0); /* of the one that had it before */
     m->exiting = false;
-    tz_os_precise_timers();
-    tz_self_m = m;
+    if (!m->foreign) /* its slack is its own */
+        tz_os_precise_timers();
     tz_sanitizer_new_m(m);
+    if (!tz_os_thread_on_end(tz_thread_ends, m) && m->foreign)
+        tz_throw("out of memory (no pthread key for the end of a foreign thread)");
+    tz_self_m = m;
     tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
     m->allprev = NULL;
     tz_store_relaxed(&m->alllink, tz_sched.allm);
@@ -77,8 +90,7 @@ void tz_minit(tz_m *m)
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
 }
 
-/* From here on no retaker looks at m. */
-static void unlink_m(tz_m *m)
+void tz_unlink_m(tz_m *m)
 {
     tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
     if (m->allprev)
@@ -94,7 +106,7 @@ static void unlink_m(tz_m *m)
  * any more. */
 static void retire_m(tz_m *m)
 {
-    unlink_m(m);
+    tz_unlink_m(m);
     tz_p *p = m->p;
     if (p) {
         tz_store_relaxed(&m->p, NULL);
@@ -114,7 +126,7 @@ static void retire_m(tz_m *m)
  * lockedext stays set until here: whatever the P's next M needs, it is not
  * made from this thread.
  */
-static void mexit(tz_m *m)
+void tz_mexit(tz_m *m)
 {
     tz_os_signals_block();
     retire_m(m);
@@ -129,7 +141,7 @@ static void mexit(tz_m *m)
 void tz_mexit_first(tz_m *m)
 {
     if (!tz_os_is_main_thread()) {
-        mexit(m);
+        tz_mexit(m);
         tz_os_thread_exit();
     }
     /* Without its first thread a process is a zombie for whoever waits for it, though others run on: so this
@@ -167,13 +179,13 @@ static __attribute__((constructor)) void wire(void)
 static void mstart(void *arg)
 {
     tz_m *m = arg;
-    tz_minit(m);
+    tz_minit(m, m->g0);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_store_relaxed(&tz_sched.mstarting, tz_sched.mstarting - 1);
     tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount + 1);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_schedule(m);
-    mexit(m);
+    tz_mexit(m);
 }
 
 void tz_newm_locked(void)
@@ -262,7 +274,5 @@ static void template_thread(void *unused)
 int tz_newm_init(void)
 {
     tz_sched.reap_ns = REAP_NS;
-    tz_sched.mlimit = 10000;
-    tz_sched.template_threads = 1;
     return tz_os_thread_start(template_thread, NULL, M_STACK, "tuza-template");
 }

@@ -116,15 +116,35 @@ tz_g *tz_start_now(tz_m *m, tz_start *s)
     return NULL;
 }
 
+/* The first goroutine that needs a record or a slot of its P needs the threads too. In and out of the
+ * runtime. 0, or a negative errno: then m has left it. */
+static TZ_NOINLINE int threads_and(bool (*refill)(tz_p *p), tz_m **m)
+{
+    if (TZ_UNLIKELY(!tz_load_relaxed(&tz_sched.had_goroutines))) {
+        tz_leave(*m);
+        int err = tz_need_threads(); /* libc allocates for them */
+        if (err < 0)
+            return err;
+        tz_store_relaxed(&tz_sched.had_goroutines, 1);
+        *m = tz_enter();
+    }
+    if (refill((*m)->p))
+        return 0;
+    tz_leave(*m);
+    return -ENOMEM;
+}
+
 TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size, const void *pc)
 {
     if (TZ_UNLIKELY(!fn))
         tz_fatal("go of nil func value");
     tz_m *m = tz_enter();
     tz_p *p = m->p;
-    if (TZ_UNLIKELY(!p->slots || !p->starts) && !tz_starts_refill(p)) {
-        tz_leave(m);
-        return -ENOMEM;
+    if (TZ_UNLIKELY(!p->slots || !p->starts)) {
+        int err = threads_and(tz_starts_refill, &m);
+        if (err < 0)
+            return err;
+        p = m->p;
     }
     p->slots--;
     tz_start *s = p->starts;
@@ -158,8 +178,13 @@ static int start_now(int cls, void (*fn)(void *), void *arg, const void *copy, s
     tz_p *p = m->p;
     bool usual = cls == TZ_CLASS_USUAL;
     tz_g *g = NULL;
-    if (!usual || p->slots || tz_slots_refill(p))
-        g = tz_gfree_get(p, cls, usual);
+    if (!p->slots) {
+        int err = threads_and(tz_slots_refill, &m);
+        if (err < 0)
+            return err;
+        p = m->p;
+    }
+    g = tz_gfree_get(p, cls, usual);
     if (!g) {
         tz_leave(m);
         return -ENOMEM;
@@ -215,22 +240,33 @@ int tuza_go_with(const tuza_go_options *opts, void (*fn)(void *), void *arg)
     return start_now(cls, fn, arg, NULL, 0, name, __builtin_return_address(0));
 }
 
-void tz_goexit(void)
+TZ_INLINE void end_g(tz_m *m)
 {
-    tz_m *m = tz_enter_movable();
     tz_g *g = m->g;
     tz_p *p = m->p;
-    tz_store_release(&p->ngo,
-                     p->ngo - 1); /* pairs with tuza_num_goroutine: what this one did is seen there */
+    if (TZ_UNLIKELY(g->tag))
+        tz_lockedexit(m);
+    /* Pairs with tuza_num_goroutine: what this one did is seen there. */
+    tz_store_release(&p->ngo, p->ngo - 1);
     tz_store_relaxed(&g->goid, 0);
     tz_store_relaxed(&g->status, TZ_G_DEAD);
     if (TZ_UNLIKELY(g->name[0]))
         tz_store_relaxed(&g->name[0], 0);
-    if (TZ_UNLIKELY(g->tag))
-        tz_lockedexit(m);
-    if (TZ_UNLIKELY(g == tz_sched.maing)) {
+    if (TZ_UNLIKELY(g == tz_sched.maing))
         tz_store_relaxed(&tz_sched.main_exited, 1);
-    } else {
+}
+
+void tz_end_g(tz_m *m)
+{
+    end_g(m);
+}
+
+void tz_goexit(void)
+{
+    tz_m *m = tz_enter_movable();
+    tz_g *g = m->g;
+    end_g(m);
+    if (TZ_LIKELY(g != tz_sched.maing)) {
         m->after_fn = tz_gfree_put;
         m->after_arg = g;
     }
@@ -266,7 +302,7 @@ size_t tuza_stack_used(void)
 
 int tuza_num_goroutine(void)
 {
-    if (tz_load_acquire(&tz_sched.started) != 2)
+    if (tz_load_acquire(&tz_sched.started) != TZ_STARTED_READY)
         return 0;
     int64_t n = 0;
     uint32_t nallp = tz_load_acquire(&tz_sched.nallp); /* before the array: see grow_allp */

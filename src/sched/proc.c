@@ -224,11 +224,17 @@ static TZ_NOINLINE void gosched_enter_slow(tz_m *m)
     gosched_any(tz_enter_slow(m, true));
 }
 
+static TZ_COLD void gosched_outside(void)
+{
+    tz_attach();
+    tuza_gosched();
+}
+
 void tuza_gosched(void)
 {
     tz_m *m = tz_self_m;
-    if (tz_must_not_enter(m)) {
-        tz_refuse_entry();
+    if (tz_is_outside(m)) {
+        gosched_outside();
         return;
     }
     tz_entering(m);

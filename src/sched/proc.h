@@ -75,12 +75,29 @@ void tz_check_deadlock(void);
 void tz_newm_locked(void);
 int tz_newm_init(void);
 tz_m *tz_m_alloc(void);
-/* Makes the calling thread m's: its TLS, errno, tid, all-M list. */
-void tz_minit(tz_m *m);
+/* For fork.c, which holds every lock. */
+void tz_m_pool_lock(void);
+void tz_m_pool_unlock(void);
+/* Makes the calling thread, on which g runs, m's: its TLS, errno, tid, all-M list. */
+void tz_minit(tz_m *m, tz_g *g);
+/* From here on no retaker looks at m. */
+void tz_unlink_m(tz_m *m);
+/* m's thread, which is m's own function's or a key destructor's, is about to end. */
+void tz_mexit(tz_m *m);
 /* The first M's locked goroutine has ended. */
 TZ_NORETURN void tz_mexit_first(tz_m *m);
 
-/* newproc.c: as tz_start_quick, on g0: carves where it must. NULL: no slot can be had just now;
+/* foreign.c: the calling thread, in user code, is foreign no more. */
+void tz_detach(tz_m *m);
+/* The destructor of the key by which the end of a thread is noticed. */
+void tz_thread_ends(void *m);
+
+/* fork.c */
+void tz_fork_init(void);
+
+/* newproc.c: what the end of m's goroutine, inside the runtime, means for the counts and its G. */
+void tz_end_g(tz_m *m);
+/* As tz_start_quick, on g0: carves where it must. NULL: no slot can be had just now;
  * the start is queued again. */
 tz_g *tz_start_now(tz_m *m, tz_start *s);
 

@@ -123,7 +123,8 @@ void tz_retake_self(tz_m *m)
     /* Over any request: its retaker's next CAS fails, as if this M had been faster. */
     while (!tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_STOLEN)))
         ;
-    tz_add_relaxed(&tz_sched.npless, 1);
+    if (!m->foreign)
+        tz_add_relaxed(&tz_sched.npless, 1);
 }
 
 /* R1 to R4: the word to CAS from at R5, or 0: refused. *p is m's P if that CAS succeeds. */

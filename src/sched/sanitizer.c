@@ -41,7 +41,7 @@ void tz_sanitizer_begin_g(tz_g *g)
 void tz_sanitizer_new_m(tz_m *m)
 {
 #if TZ_TSAN
-    m->g0->fiber = __tsan_get_current_fiber();
+    m->g0_block.fiber = __tsan_get_current_fiber();
 #else
     (void)m;
 #endif
@@ -58,10 +58,10 @@ void tz_sanitizer_switching(tz_m *m, tz_g *next)
 #if TZ_ASAN
     tz_g *old = m->g;
     m->asan_from = old;
-    /* A dead G's fake stack is let go of; g0's bounds are learnt when it is left. */
+    /* A dead G's fake stack is let go of; the thread's own stack's bounds are learnt when it is left. */
     void **save = old->status == TZ_G_DEAD ? NULL : &old->fake_stack;
-    const char *lo = next == m->g0 ? m->g0_lo : next->stack.lo;
-    const char *hi = next == m->g0 ? m->g0_hi : next->stack.hi;
+    const char *lo = next == &m->g0_block ? m->g0_lo : next->stack.lo;
+    const char *hi = next == &m->g0_block ? m->g0_hi : next->stack.hi;
     __sanitizer_start_switch_fiber(save, lo, (size_t)(hi - lo));
 #endif
 #if TZ_TSAN
@@ -69,6 +69,21 @@ void tz_sanitizer_switching(tz_m *m, tz_g *next)
 #endif
     (void)m;
     (void)next;
+}
+
+void tz_sanitizer_back_on_thread(tz_m *m, tz_g *left)
+{
+#if TZ_ASAN
+    __sanitizer_start_switch_fiber(NULL, m->g0_lo, (size_t)(m->g0_hi - m->g0_lo));
+    __sanitizer_finish_switch_fiber(m->g0_block.fake_stack, NULL, NULL);
+    m->g0_block.fake_stack = NULL;
+    __asan_unpoison_memory_region(left->stack.lo, (size_t)(left->stack.hi - left->stack.lo));
+#endif
+#if TZ_TSAN
+    __tsan_switch_to_fiber(m->g0_block.fiber, 0);
+#endif
+    (void)m;
+    (void)left;
 }
 
 void tz_sanitizer_switched(tz_m *m)
@@ -81,7 +96,7 @@ void tz_sanitizer_switched(tz_m *m)
     if (m->asan_from->status == TZ_G_DEAD) /* frames that a goexit abandoned */
         __asan_unpoison_memory_region(m->asan_from->stack.lo,
                                       (size_t)(m->asan_from->stack.hi - m->asan_from->stack.lo));
-    if (m->asan_from == m->g0) {
+    if (m->asan_from == &m->g0_block) {
         m->g0_lo = lo;
         m->g0_hi = (const char *)lo + n;
     }

@@ -15,6 +15,8 @@ void tz_sanitizer_begin_g(tz_g *g);
 void tz_sanitizer_new_m(tz_m *m);
 void tz_sanitizer_switching(tz_m *m, tz_g *next);
 void tz_sanitizer_switched(tz_m *m);
+/* libc has gone back from left's stack to the thread's own. */
+void tz_sanitizer_back_on_thread(tz_m *m, tz_g *left);
 #else
 TZ_INLINE void tz_sanitizer_begin_g(tz_g *g)
 {
@@ -23,6 +25,10 @@ TZ_INLINE void tz_sanitizer_begin_g(tz_g *g)
 TZ_INLINE void tz_sanitizer_new_m(tz_m *m)
 {
     (void)m;
+}
+TZ_INLINE void tz_sanitizer_back_on_thread(tz_m *m, tz_g *left)
+{
+    (void)m, (void)left;
 }
 #endif
 

@@ -35,18 +35,19 @@ bool tz_leave_slow(tz_m *m); /* true */
  * Entering in steps, for functions whose fast path shall need no stack frame:
  *
  *     tz_m *m = tz_self_m;
- *     if (tz_must_not_enter(m))
- *         return tz_refuse_entry();
+ *     if (tz_is_outside(m))
+ *         return f_outside(...);            which calls tz_attach, then f
  *     tz_entering(m);
  *     if (tz_enters_slow(m))
  *         return f_enter_slow(m, ...);      which begins with tz_enter_slow
  */
-TZ_INLINE bool tz_must_not_enter(tz_m *m)
+TZ_INLINE bool tz_is_outside(tz_m *m)
 {
-    return TZ_UNLIKELY(m->seq & 1); /* inside already, or tz_nobody */
+    return TZ_UNLIKELY(m->seq & 1); /* tz_nobody; or inside already, which tz_attach refuses */
 }
-/* Throws, but is not declared so: the call of a function that returns can be a jump. */
-TZ_COLD bool tz_refuse_entry(void);
+/* foreign.c: the calling thread, one that tuza did not make, gets an M; in user code on return. Throws where
+ * it has one and is inside the runtime. */
+TZ_COLD tz_m *tz_attach(void);
 TZ_INLINE void tz_entering(tz_m *m)
 {
     tz_store_relaxed(&m->seq, m->seq + 1);
@@ -68,16 +69,16 @@ TZ_INLINE bool tz_enters_slow(tz_m *m)
 TZ_INLINE tz_m *tz_enter(void)
 {
     tz_m *m = tz_self_m;
-    if (tz_must_not_enter(m))
-        tz_refuse_entry();
+    if (tz_is_outside(m))
+        m = tz_attach();
     tz_entering(m);
     return tz_enters_slow(m) ? tz_enter_slow(m, false) : m;
 }
 TZ_INLINE tz_m *tz_enter_movable(void)
 {
     tz_m *m = tz_self_m;
-    if (tz_must_not_enter(m))
-        tz_refuse_entry();
+    if (tz_is_outside(m))
+        m = tz_attach();
     tz_entering(m);
     return tz_enters_slow(m) ? tz_enter_slow(m, true) : m;
 }
@@ -177,7 +178,11 @@ TZ_INLINE void tz_resume_with(tz_g *g, void (*fn)(tz_m *m))
 /* timers.c: as tz_park, until the time comes. */
 bool tz_park_until(tz_m *m, int64_t when);
 
-/* start.c: starts everything and runs fn(arg) as the main goroutine, first on the calling thread.
+/* start.c. The runtime is READY; throws where memory is too short for that, or after fork. */
+void tz_need_runtime(void);
+/* And its threads run: for whoever starts a goroutine or waits. In user code. 0 or a negative errno. */
+int tz_need_threads(void);
+/* Starts everything and runs fn(arg) as the main goroutine, first on the calling thread.
  * Returns only a negative errno. */
 int tz_sched_run(void (*fn)(void *), void *arg);
 

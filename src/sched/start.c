@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Starting the runtime: the order matters, since nothing may run goroutines
- * before the locks' hooks, the retake protocol and the Ps are there, and the
- * two system threads (template, sysmon) are started before the first M runs,
- * while a failure can still be reported as a result.
+ * Starting the runtime, in two steps.
+ *
+ * READY: what any call needs that uses a P: the Ps themselves, the retake
+ * protocol, what the environment says. It comes with the first such call, of
+ * any thread, and never goes again.
+ *
+ * The threads: template and sysmon, and the Ms that these two make. They come
+ * with the first goroutine or the first wait, so a program that has made
+ * channels, and even sent something, may still fork; tuza_stop ends them, and
+ * the next need starts them again. Who only passes through needs none of
+ * them: a foreign thread hands its P off with each call (foreign.c), to
+ * others that wait in place for it.
+ *
+ * A failure to start the threads is reported to the caller, and what runs
+ * already stays, for the next try.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,26 +30,62 @@
 #define SYSMON_STACK ((size_t)256 << 10)
 #define MAIN_MAX     ((size_t)64 << 20)
 
-tz_sched_t tz_sched = {.mwait_due = INT64_MAX};
+tz_sched_t tz_sched = {.mwait_due = INT64_MAX, .goid_gen = 1, .mlimit = 10000};
 
-static int start_threads(void)
+/* Under start_lock. */
+static void become_ready(void)
 {
-    static int done; /* a failed start can be tried again: what runs already stays */
-    int err;
-    if (done == 0) {
-        err = tz_newm_init();
+    tz_os_thread_mask_save();
+    tz_hooks_init();
+    tz_godebug_init();
+    tz_chaos_init();
+    tz_retake_init();
+    tz_fork_init();
+    tz_sched.ncpu = (uint32_t)tuza_num_cpu();
+    tz_procs_init(tz_procs_default(&tz_sched.procs_custom));
+    tz_store_release(&tz_sched.started, TZ_STARTED_READY); /* pairs with calls from any thread */
+}
+
+void tz_need_runtime(void)
+{
+    if (tz_load_acquire(&tz_sched.started) == TZ_STARTED_READY)
+        return;
+    if (tz_load_relaxed(&tz_sched.started) == TZ_STARTED_GONE)
+        tz_throw("tuza after fork");
+    tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
+    if (tz_sched.started == TZ_STARTED_NOT)
+        become_ready();
+    tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
+}
+
+/* Under start_lock. */
+static int start_threads_locked(void)
+{
+    if (tz_sched.threads)
+        return 0;
+    if (tz_sched.template_threads == 0) {
+        int err = tz_newm_init();
         if (err < 0)
             return err;
-        done = 1;
+        tz_sched.template_threads = 1;
     }
-    if (done == 1) {
-        err = tz_os_thread_start(tz_sysmon, NULL, SYSMON_STACK, "tuza-sysmon");
-        if (err < 0)
-            return err;
-        tz_sched.template_threads++;
-        done = 2;
-    }
+    int err = tz_os_thread_start(tz_sysmon, NULL, SYSMON_STACK, "tuza-sysmon");
+    if (err < 0)
+        return err;
+    tz_sched.template_threads = 2;
+    tz_store_release(&tz_sched.threads, 1); /* pairs with whoever asks whether there is a need */
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_newm_locked();
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     return 0;
+}
+
+int tz_need_threads(void)
+{
+    tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
+    int err = start_threads_locked();
+    tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
+    return err;
 }
 
 static tz_g *new_main(void)
@@ -53,52 +100,79 @@ static tz_g *new_main(void)
     return g;
 }
 
+/* A P for m, which has none and is inside the runtime. */
+static void first_p(tz_m *m)
+{
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount + 1);
+    tz_p *p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
+    if (p) {
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        tz_acquirep(m, p);
+    } else {
+        tz_wait_for_p_locked(m);
+    }
+}
+
+/* What tuza_run needs, under start_lock. */
+static int prepare_run(tz_m **m, tz_g **g)
+{
+    static tz_m *first; /* kept where the start fails, for the next try */
+    static tz_g *main_g;
+    if (tz_sched.ran || tz_sched.embedded || tz_sched.started == TZ_STARTED_GONE)
+        return -EALREADY;
+    if (tz_self_m != &tz_nobody && !tz_self_m->foreign) /* by a goroutine */
+        return -EALREADY;
+    if (tz_sched.started == TZ_STARTED_NOT)
+        become_ready();
+    if (!first)
+        first = tz_m_alloc();
+    if (!main_g)
+        main_g = new_main();
+    if (!first || !main_g)
+        return -ENOMEM;
+    int err = start_threads_locked();
+    if (err < 0)
+        return err;
+    tz_sched.ran = 1;
+    tz_store_relaxed(&tz_sched.had_goroutines, 1);
+    *m = tz_sched.m0 = first;
+    *g = tz_sched.maing = main_g;
+    return 0;
+}
+
 int tz_sched_run(void (*fn)(void *), void *arg)
 {
-    uint32_t no = 0;
-    if (!tz_cas_acq_rel(&tz_sched.started, &no, 1))
-        return -EALREADY;
-    tz_os_thread_mask_save();
-    tz_hooks_init();
-    tz_godebug_init();
-    tz_chaos_init();
-    tz_retake_init();
-    int err = -ENOMEM;
-    static tz_m *m; /* kept where the start fails, for the next try */
-    static tz_g *g;
-    if (!m)
-        m = tz_m_alloc();
-    if (!g)
-        g = new_main();
-    if (m && g)
-        err = start_threads();
-    if (err < 0) {
-        tz_store_relaxed(&tz_sched.started, 0);
+    tz_m *m;
+    tz_g *g;
+    tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
+    int err = prepare_run(&m, &g);
+    tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
+    if (err < 0)
         return err;
+    /* A thread that has called before is foreign no more; but if it has locked itself, main stays on it. */
+    uint32_t locks = 0;
+    if (tz_self_m != &tz_nobody) {
+        locks = tz_self_m->lockedext;
+        tz_detach(tz_self_m);
     }
-    tz_minit(m);
-    tz_sched.mcount = 1;
-    tz_sched.goid_gen = 1;
-    tz_sched.ncpu = (uint32_t)tuza_num_cpu();
-    tz_procs_init(tz_procs_default(&tz_sched.procs_custom));
-    tz_p *p = tz_sched.allp[0];
-    tz_store_relaxed(&p->status, TZ_P_RUNNING);
-    tz_acquirep(m, p);
+    tz_minit(m, m->g0);
+    first_p(m);
     g->sp = g->stack.hi;
     g->special = 1;
     g->resume = (void *)tz_arch_entry;
     g->fn = fn;
     g->arg = arg;
     g->waiter.g = g;
-    g->goid = 1;
-    g->status = TZ_G_RUNNABLE;
-    p->ngo = 1;
-    tz_sched.maing = g;
-    tz_store_release(&tz_sched.started, 2); /* pairs with sysmon's, and with calls from any thread */
-    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_newm_locked();
-    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_note_wake(&tz_sched.sysmon_note);
+    tz_store_relaxed(&g->goid, 1);
+    if (locks) {
+        g->lockedm = m;
+        g->tag = TZ_WORK_LOCKED;
+        tz_store_relaxed(&m->lockedg, g);
+        tz_store_relaxed(&m->lockedext, locks);
+        tz_lock_fair(m);
+    }
+    tz_store_release(&m->p->ngo, m->p->ngo + 1);
     tz_ready(m, g);
     tz_schedule(m);
     tz_mexit_first(m);

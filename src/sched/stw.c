@@ -190,8 +190,10 @@ void tz_procs_init(int n)
 {
     grow_allp((uint32_t)n);
     resize((uint32_t)n);
-    for (uint32_t i = tz_load_relaxed(&tz_sched.nprocs); i-- > 1;)
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    for (uint32_t i = tz_load_relaxed(&tz_sched.nprocs); i-- > 0;)
         tz_pidle_put_locked(tz_sched.allp[i]);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
 /* Under sched.stw. */
@@ -222,7 +224,7 @@ static TZ_NOINLINE bool try_change(uint32_t n, int *old)
 
 int tuza_gomaxprocs(int n)
 {
-    if (tz_load_acquire(&tz_sched.started) != 2)
+    if (tz_load_acquire(&tz_sched.started) != TZ_STARTED_READY)
         return tz_procs_before_start(n);
     int old = (int)tz_load_relaxed(&tz_sched.nprocs);
     if (n <= 0)

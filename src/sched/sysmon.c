@@ -309,10 +309,6 @@ void tz_sysmon(void *unused)
 {
     (void)unused;
     tz_os_precise_timers();
-    while (tz_load_acquire(&tz_sched.started) != 2) {
-        tz_note_sleep(&tz_sched.sysmon_note);
-        tz_note_clear(&tz_sched.sysmon_note);
-    }
     int64_t delay = LOOK_NS;
     int quiet = 0;
     for (;;) {

@@ -213,15 +213,16 @@ static int deadlock_after_work(void)
     return 0;
 }
 
-static void *foreign(void *arg)
+static void *foreign(void *c)
 {
-    tuza_chan_send(arg, NULL);
+    tuza_chan_close(c);
+    tuza_chan_close(c);
     return NULL;
 }
 
-/* GR-21: a call that needs a goroutine, from a thread that has none. */
+/* FT-05: a panic on a thread that tuza did not make. */
 //! foreign_thread
-//> fatal error: tuza: call from a thread that runs no goroutine
+//> panic: close of closed channel
 static int foreign_thread(void)
 {
     pthread_t t;

@@ -2,13 +2,22 @@
 /* Calls before the runtime runs, without tuza_run's goroutine (run.sh reads the //! lines). */
 #include "crash/crash.h"
 
-/* GR-21: a blocking call before tuza_run: the text, though nothing is there yet. */
-//! send_before_run
-//> fatal error: tuza: call from a thread that runs no goroutine
+static int run_after(int argc, char **argv)
+{
+    tuza_chan *c = (tuza_chan *)(void *)argv;
+    return argc == 3 && tuza_goid() == 1 && tuza_chan_try_recv(c, NULL, NULL) ? 0 : 1;
+}
+
+/* FT-01, FT-04: calls before tuza_run, which comes after all the same. */
+//! send_before_run exit 0
 static int send_before_run(void)
 {
-    tuza_chan_send(tuza_chan_make(0, 1), NULL);
-    return 0;
+    tuza_chan *c = tuza_chan_make(0, 2);
+    tuza_chan_send(c, NULL);
+    tuza_chan_send(c, NULL);
+    if (!tuza_chan_recv(c, NULL) || tuza_goid() < 2)
+        return 3;
+    return tuza_run(run_after, 3, (char **)(void *)c);
 }
 
 /* CH-12: also before tuza_run. */
