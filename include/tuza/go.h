@@ -20,12 +20,60 @@ TUZA_BEGIN_DECLS
  * other goroutines are not waited for. If main_fn calls tuza_goexit instead,
  * the others go on.
  *
- * Returns: only where the runtime could not be started: -EALREADY (it runs),
- * -EINVAL (main_fn is NULL), -ENOMEM, -EAGAIN (no thread to be had). Then
- * nothing has happened.
+ * Other calls may come before; a thread that has locked itself by then
+ * (tuza_lock_os_thread) keeps the main goroutine.
+ *
+ * Returns: only where the runtime could not be started: -EALREADY (tuza_run
+ * or tuza_start was called), -EINVAL (main_fn is NULL), -ENOMEM, -EAGAIN (no
+ * thread to be had). Then nothing has happened.
  * Callable from: a plain thread, once. Go: the call of main.main.
  */
 TUZA_API int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv);
+
+/* How the runtime runs where a program or library embeds it. All zero: the defaults. */
+typedef struct tuza_options {
+    size_t stack_size; /* of goroutines that ask for none: bytes of address space; 0: 256 KiB */
+    int max_procs;     /* as tuza_gomaxprocs; 0: by environment, affinity mask and quota */
+    int max_threads;   /* that run goroutines; 0: 10,000 */
+    unsigned flags;    /* TUZA_NO_SIGNALS, TUZA_NO_ENV */
+    /* Called with the text of a crash report, besides its going to standard error; on whatever thread crashed,
+     * maybe in a signal handler: it may write(2), and not much else. */
+    void (*on_crash)(const char *report, size_t n, void *arg);
+    void *arg;
+    uintptr_t zero[8];
+} tuza_options;
+
+#define TUZA_NO_SIGNALS 1u /* install no signal handlers: faults and SIGQUIT print no report */
+#define TUZA_NO_ENV     2u /* read no environment variables */
+
+/*
+ * For programs and libraries that keep their own main: the runtime runs with
+ * these options (NULL: the defaults) until tuza_stop has been called as often
+ * as this. It is the first call: any other starts the runtime with the
+ * defaults. Threads come with the first goroutine or the first wait; until
+ * then the program may fork.
+ *
+ * The calling thread and all others of the program are foreign threads: they
+ * may call everything but tuza_goexit, are locked to themselves, and are not
+ * counted as goroutines. No deadlock is reported.
+ *
+ * Blocks: never. Returns: 0; -EINVAL (an option out of range, a field in zero
+ * that is not); -EALREADY where it runs with other options.
+ * Callable from: any thread.
+ */
+TUZA_API int tuza_start(const tuza_options *opts);
+
+/*
+ * Takes one tuza_start back. The last one waits until no goroutine is left
+ * and no other thread is blocked in a call, until the time `when` on
+ * tuza_now's clock (0: without a limit), then ends and joins every thread of
+ * tuza's. The runtime can be started again.
+ *
+ * Blocks: thread. Returns: 0; -ETIMEDOUT: it runs on, and the start still
+ * counts; -EINVAL: no start to take back; -EDEADLK: called by a goroutine.
+ * Callable from: any thread of the program's.
+ */
+TUZA_API int tuza_stop(int64_t when);
 
 /*
  * Starts a goroutine that runs fn(arg) and then ends. It runs next on this

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "base/atomic.h"
 #include "os/os.h"
 #include "os/sys.h"
 
@@ -21,9 +22,16 @@ void tz_os_write(int fd, const char *text, size_t n)
     }
 }
 
+static bool env_ignored; /* relaxed */
+
+void tz_os_env_ignore(bool ignore)
+{
+    tz_store_relaxed(&env_ignored, ignore);
+}
+
 const char *tz_os_getenv(const char *name)
 {
-    return secure_getenv(name);
+    return tz_load_relaxed(&env_ignored) ? NULL : secure_getenv(name);
 }
 
 size_t tz_os_stack_limit(void)

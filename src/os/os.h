@@ -95,6 +95,8 @@ int64_t tz_os_cpu_quota_milli(const char *root);
 void tz_os_write(int fd, const char *text, size_t n);
 /* getenv, but NULL under AT_SECURE. */
 const char *tz_os_getenv(const char *name);
+/* From here on there is no environment for us. */
+void tz_os_env_ignore(bool ignore);
 size_t tz_os_stack_limit(void); /* RLIMIT_STACK's soft limit, SIZE_MAX where unlimited */
 uint64_t tz_os_random(void);
 TZ_NORETURN void tz_os_exit_now(int code); /* _exit */

@@ -6,6 +6,7 @@
  * to it (one in user code does neither, however blocked), none is being made,
  * every P is idle, and no timer is set.
  *
+ * Only in a program that tuza runs: one that embeds it may always come again.
  * A thread that tuza did not make could still call in; with one in the
  * process nothing is reported. It may be one of ours that is just ending, so
  * sysmon looks again, ever more slowly.
@@ -21,7 +22,8 @@
 
 int tz_checkdead_locked(void)
 {
-    if (tz_sched.nmidle + tz_load_relaxed(&tz_sched.nmidlelocked) != tz_sched.mcount || tz_sched.mwanted ||
+    if (!tz_load_relaxed(&tz_sched.ran) ||
+        tz_sched.nmidle + tz_load_relaxed(&tz_sched.nmidlelocked) != tz_sched.mcount || tz_sched.mwanted ||
         tz_sched.mstarting || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) ||
         tz_timers_next() != INT64_MAX)
         return TZ_ALIVE;

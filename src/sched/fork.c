@@ -75,7 +75,6 @@ static void fresh(void)
     tz_note_clear(&s->sysmon_note);
     tz_note_clear(&s->template_note);
     tz_note_clear(&s->stopnote);
-    tz_note_clear(&s->stopped);
     s->allm = self;
     if (self) {
         self->alllink = self->allprev = NULL;

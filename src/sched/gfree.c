@@ -54,11 +54,11 @@ static tz_g *take(tz_g **from, uint32_t want, uint32_t *n)
     return list;
 }
 
-static tz_g *carve(int cls, bool promised, uint32_t *n)
+static tz_g *carve(uint32_t cls, bool promised, uint32_t *n)
 {
     tz_stack *fresh[CARVE];
     tz_g *list = NULL;
-    int got = tz_stack_carve(cls, fresh, cls == TZ_CLASS_USUAL ? CARVE : 1, promised);
+    int got = tz_stack_carve((int)cls, fresh, cls == tz_sched.usual ? CARVE : 1, promised);
     for (int i = 0; i < got; i++) {
         tz_g *g = (tz_g *)(void *)fresh[i];
         g->freelink = list;
@@ -70,9 +70,9 @@ static tz_g *carve(int cls, bool promised, uint32_t *n)
     return list;
 }
 
-tz_g *tz_gfree_get(tz_p *p, int cls, bool promised)
+tz_g *tz_gfree_get(tz_p *p, uint32_t cls, bool promised)
 {
-    bool usual = cls == TZ_CLASS_USUAL;
+    bool usual = cls == tz_sched.usual;
     uint32_t n;
     tz_g *g = usual ? take(&p->gfree, 1, &n) : NULL;
     if (g) {
@@ -107,7 +107,7 @@ static void put_global(tz_g *head, tz_g *tail, uint32_t n)
     tz_lock_acquire(&tz_sched.gfree_lock, TZ_RANK_GFREE);
     tail->freelink = tz_sched.gfree[cls];
     tz_sched.gfree[cls] = head;
-    if (cls == TZ_CLASS_USUAL)
+    if (cls == tz_sched.usual)
         tz_sched.ngfree += n;
     tz_lock_release(&tz_sched.gfree_lock, TZ_RANK_GFREE);
     if (!tz_load_relaxed(&tz_sched.trim_wanted))
@@ -137,7 +137,7 @@ void tz_gfree_put(tz_m *m, void *arg)
 {
     tz_g *g = arg;
     tz_p *p = m->p;
-    if (TZ_UNLIKELY(g->stack.cls != TZ_CLASS_USUAL)) {
+    if (TZ_UNLIKELY(g->stack.cls != tz_sched.usual)) {
         put_global(g, g, 1);
         return;
     }
@@ -210,7 +210,7 @@ bool tz_slots_refill(tz_p *p)
     tz_sched.slots -= p->slots;
     tz_lock_release(&tz_sched.gfree_lock, TZ_RANK_GFREE);
     if (p->slots == 0) {
-        int n = tz_stack_promise(TZ_CLASS_USUAL, CARVE);
+        int n = tz_stack_promise((int)tz_sched.usual, CARVE);
         p->slots = n > 0 ? (uint32_t)n : 0;
     }
     return p->slots != 0;
@@ -227,6 +227,25 @@ void tz_starts_each(void (*fn)(tz_start *s))
         for (size_t i = 0; i < CHUNK_STARTS; i++)
             if (tz_load_relaxed(&c->starts[i].goid))
                 fn(&c->starts[i]);
+}
+
+void tz_gfree_usual(uint32_t cls)
+{
+    tz_lock_acquire(&tz_sched.gfree_lock, TZ_RANK_GFREE);
+    if (cls != tz_sched.usual) {
+        tz_g **end = &tz_sched.gfree[tz_sched.usual];
+        while (*end)
+            end = &(*end)->freelink;
+        *end = tz_sched.gtrimmed;
+        tz_sched.gtrimmed = NULL;
+        tz_sched.usual = cls;
+        tz_sched.ngfree = 0;
+        for (tz_g *g = tz_sched.gfree[cls]; g; g = g->freelink)
+            tz_sched.ngfree++;
+        tz_sched.gfree_low = tz_sched.ngfree;
+        tz_sched.slots = tz_sched.ngfree; /* what the old class was promised stays so, for its next time */
+    }
+    tz_lock_release(&tz_sched.gfree_lock, TZ_RANK_GFREE);
 }
 
 void tz_gfree_flush(tz_p *p)
@@ -251,7 +270,7 @@ bool tz_trim_some(void)
     tz_lock_acquire(&tz_sched.gfree_lock, TZ_RANK_GFREE);
     uint32_t used = tz_sched.ngfree - tz_sched.gfree_low;
     if (used <= TRIM_WALK) {
-        tz_g **end = &tz_sched.gfree[TZ_CLASS_USUAL];
+        tz_g **end = &tz_sched.gfree[tz_sched.usual];
         for (uint32_t i = 0; i < used; i++)
             end = &(*end)->freelink;
         list = *end;

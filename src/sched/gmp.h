@@ -252,9 +252,7 @@ _Static_assert(offsetof(tz_m, after_fn) == TZ_M_AFTER_FN, "layout.h");
 _Static_assert(offsetof(tz_m, after_arg) == TZ_M_AFTER_ARG, "layout.h");
 _Static_assert(offsetof(tz_m, errno_addr) == TZ_M_ERRNO, "layout.h");
 
-#define TZ_RUNQ_SIZE   256u
-#define TZ_CLASS_USUAL 1 /* the size class of the default */
-_Static_assert(TZ_STACK_DEFAULT == TZ_STACK_CLASS0 << TZ_CLASS_USUAL, "mem/stack.h");
+#define TZ_RUNQ_SIZE 256u
 
 /* Why sysmon robs an M. */
 enum { TZ_ROBBED_NOT, TZ_ROBBED_BLOCKED, TZ_ROBBED_HOG };
@@ -366,19 +364,20 @@ typedef struct tz_sched_t {
     uint32_t slots;                /* as p->slots, held by no P */
     uint32_t ngfree, gfree_low;    /* how many of the default class; the least since the last trim */
 
-    uint64_t goid_gen;       /* atomic */
-    uint32_t retake_base;    /* const once running: 0 or TZ_RETAKE_SLOW */
-    bool fence_retake;       /* const once running: membarrier refused */
-    uint32_t chaos;          /* const once running: TUZA_CHAOS' seed, 0: off */
-    tz_lock start_lock;      /* TZ_RANK_START: starting and stopping, the next four */
-    uint32_t started;        /* atomic: TZ_STARTED_*; changes under the lock, and in a forked child */
-    uint32_t threads;        /* atomic: the threads of ours that there must be run; changes under the lock */
-    uint32_t ran;            /* lock start: tuza_run was called */
-    uint32_t embedded;       /* lock start: calls of tuza_start not yet taken back */
-    uint32_t had_goroutines; /* peeked: since the threads were started */
-    uint32_t stopping;       /* lock sched, peeked: Ms shall end */
-    uint32_t stop_wanted;    /* lock sched: somebody waits on stopped until nothing runs */
-    tz_note stopped;
+    uint64_t goid_gen;         /* atomic */
+    uint32_t retake_base;      /* const once running: 0 or TZ_RETAKE_SLOW */
+    bool fence_retake;         /* const once running: membarrier refused */
+    uint32_t chaos;            /* const once running: TUZA_CHAOS' seed, 0: off */
+    tz_lock start_lock;        /* TZ_RANK_START: starting and stopping, the next four */
+    uint32_t started;          /* atomic: TZ_STARTED_*; changes under the lock, and in a forked child */
+    uint32_t threads;          /* atomic: 1 the template thread runs, 2 sysmon too; changes under the lock */
+    uint32_t ran;              /* lock start, peeked: tuza_run was called */
+    uint32_t embedded;         /* lock start: calls of tuza_start not yet taken back */
+    uint32_t had_goroutines;   /* peeked: since the threads were started */
+    uint32_t stopping;         /* lock sched, peeked: Ms shall end */
+    uint32_t stop_wanted;      /* lock sched: so many wait on idle_seq until nothing runs */
+    uint32_t idle_seq;         /* atomic: how often a P was put away while somebody wants that; a futex */
+    uint32_t usual;                 /* const while threads run: the size class of stacks where none is asked for */
     tz_m *m0;                  /* const once running: tuza_run's, which is not reaped */
     tz_g *maing;               /* const once running */
     uint32_t main_exited;      /* atomic: main called tuza_goexit */

@@ -12,6 +12,8 @@
  * first. One that was robbed for using up its slice waits as long as that
  * before a busy P is given to it.
  */
+#include <limits.h>
+
 #include "os/os.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
@@ -72,6 +74,10 @@ tz_m *tz_pidle_put_locked(tz_p *p)
     p->link = tz_sched.pidle;
     tz_sched.pidle = p;
     tz_store_relaxed(&tz_sched.npidle, tz_sched.npidle + 1);
+    if (TZ_UNLIKELY(tz_sched.stop_wanted)) {
+        tz_store_relaxed(&tz_sched.idle_seq, tz_sched.idle_seq + 1);
+        tz_os_futex_wake(&tz_sched.idle_seq, INT_MAX);
+    }
     return NULL;
 }
 
@@ -98,6 +104,19 @@ static void midle_remove(tz_m *m)
     m->idle = 0;
     if (tz_sched.poller == m)
         tz_sched.poller = NULL;
+}
+
+tz_m *tz_midle_take_all_locked(void)
+{
+    tz_m *all = NULL, *m;
+    while ((m = tz_sched.midle) != NULL) {
+        midle_remove(m);
+        m->nextp = NULL;
+        tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
+        m->link = all;
+        all = m;
+    }
+    return all;
 }
 
 tz_m *tz_startm_locked(tz_p *p, bool spinning)
@@ -235,6 +254,11 @@ bool tz_stopm(tz_m *m)
             tz_note_wake(&wake->park);
         return true;
     }
+    if (TZ_UNLIKELY(tz_sched.stopping)) {
+        tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        return false;
+    }
     midle_push(m);
     m->reap_at = tz_os_now() + tz_load_relaxed(&tz_sched.reap_ns);
     tz_sched.poller = m;
@@ -283,6 +307,8 @@ bool tz_stopm(tz_m *m)
     if (since)
         tz_spin_learn(m, since);
     tz_note_clear(&m->park);
+    if (TZ_UNLIKELY(!m->nextp)) /* all shall end */
+        return false;
     tz_acquirep(m, m->nextp);
     m->spinning = m->wake_spin;
     return true;

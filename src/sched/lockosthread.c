@@ -209,7 +209,7 @@ void tz_stoplockedm(tz_m *m)
     } else {
         count_waiting(m, 1);
     }
-    if (m->foreign && TZ_UNLIKELY(!tz_load_acquire(&tz_sched.threads)))
+    if (m->foreign && TZ_UNLIKELY(tz_load_acquire(&tz_sched.threads) != 2))
         need_threads(m);
     tz_check_deadlock();
     int64_t since = tz_os_now();

@@ -248,6 +248,8 @@ static void template_thread(void *unused)
         }
         tz_note_clear(&tz_sched.template_note);
         tz_fence_store_load(); /* before the looks at the requests, or a wake could be lost */
+        if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.stopping)))
+            return;
         trim = true;
         uint32_t procs = tz_xchg_acquire(&tz_sched.procs_wanted, 0);
         if (procs)
@@ -257,7 +259,7 @@ static void template_thread(void *unused)
         tz_sched.mwanted = 0;
         tz_store_relaxed(&tz_sched.mstarting, tz_sched.mstarting + wanted);
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-        while (wanted) {
+        while (wanted && !tz_load_relaxed(&tz_sched.stopping)) {
             int err = newm();
             if (err == 0) {
                 failures = 0;

@@ -96,13 +96,13 @@ static TZ_COLD tz_g *scrape_together(tz_p *p)
     for (tz_p *q = tz_sched.pwork; q; q = q->link)
         tz_gfree_flush(q);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    return tz_gfree_get(p, TZ_CLASS_USUAL, true);
+    return tz_gfree_get(p, tz_sched.usual, true);
 }
 
 tz_g *tz_start_now(tz_m *m, tz_start *s)
 {
     tz_p *p = m->p;
-    tz_g *g = tz_gfree_get(p, TZ_CLASS_USUAL, true);
+    tz_g *g = tz_gfree_get(p, tz_sched.usual, true);
     if (!g)
         g = scrape_together(p);
     else if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.gfree_short)))
@@ -169,14 +169,14 @@ TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size
 }
 
 /* With its G at once. */
-static int start_now(int cls, void (*fn)(void *), void *arg, const void *copy, size_t size, const char *name,
+static int start_now(uint32_t cls, void (*fn)(void *), void *arg, const void *copy, size_t size, const char *name,
                      const void *pc)
 {
     if (!fn)
         tz_fatal("go of nil func value");
     tz_m *m = tz_enter();
     tz_p *p = m->p;
-    bool usual = cls == TZ_CLASS_USUAL;
+    bool usual = cls == tz_sched.usual;
     tz_g *g = NULL;
     if (!p->slots) {
         int err = threads_and(tz_slots_refill, &m);
@@ -215,26 +215,29 @@ int tuza_go(void (*fn)(void *), void *arg)
 
 int tuza_go_copy(void (*fn)(void *), const void *arg, size_t size)
 {
-    if ((!arg && size) || size > TZ_STACK_DEFAULT / 4)
+    if ((!arg && size) || size > (TZ_STACK_CLASS0 << tz_sched.usual) / 4)
         return -EINVAL;
     if (size == 0)
         arg = "";
     if (size <= TZ_START_COPY)
         return start(fn, NULL, arg, size, __builtin_return_address(0));
-    return start_now(TZ_CLASS_USUAL, fn, NULL, arg, size, NULL, __builtin_return_address(0));
+    return start_now(tz_sched.usual, fn, NULL, arg, size, NULL, __builtin_return_address(0));
 }
 
 int tuza_go_with(const tuza_go_options *opts, void (*fn)(void *), void *arg)
 {
-    int cls = TZ_CLASS_USUAL;
+    uint32_t cls = tz_sched.usual;
     const char *name = NULL;
     if (opts) {
         for (size_t i = 0; i < sizeof opts->zero / sizeof opts->zero[0]; i++)
             if (opts->zero[i])
                 return -EINVAL;
-        cls = tz_stack_class(opts->stack_size);
-        if (cls < 0)
-            return cls;
+        if (opts->stack_size) {
+            int asked = tz_stack_class(opts->stack_size);
+            if (asked < 0)
+                return asked;
+            cls = (uint32_t)asked;
+        }
         name = opts->name;
     }
     return start_now(cls, fn, arg, NULL, 0, name, __builtin_return_address(0));

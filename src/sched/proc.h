@@ -30,6 +30,8 @@ tz_m *tz_pidle_put_locked(tz_p *p);
 tz_m *tz_startm_locked(tz_p *p, bool spinning);
 /* Where p goes when its M can't run goroutines: to another M if there is work for it, else idle. */
 void tz_handoffp(tz_p *p);
+/* All resting Ms, a list by m->link, none of which rests any more or lives for the counts. */
+tz_m *tz_midle_take_all_locked(void);
 /* Ends the M's hold of its P, if it has one, and rests until it has one again (m->p on return). False: it has
  * rested for long and is on no list any more: its thread shall end. */
 bool tz_stopm(tz_m *m);
@@ -92,6 +94,9 @@ void tz_detach(tz_m *m);
 /* The destructor of the key by which the end of a thread is noticed. */
 void tz_thread_ends(void *m);
 
+/* start.c: under start_lock, while it is not. */
+void tz_become_ready_locked(void);
+
 /* fork.c */
 void tz_fork_init(void);
 
@@ -103,7 +108,7 @@ tz_g *tz_start_now(tz_m *m, tz_start *s);
 
 /* gfree.c: free Gs, free starts, and the slots that starts count on. */
 /* A free G of the class; NULL: no memory. */
-tz_g *tz_gfree_get(tz_p *p, int cls, bool promised);
+tz_g *tz_gfree_get(tz_p *p, uint32_t cls, bool promised);
 /* After-switch action: the G that ended is free. */
 void tz_gfree_put(tz_m *m, void *g);
 /* p->slots is not 0 then; and p->starts is not empty. False: no memory. */
@@ -111,6 +116,8 @@ bool tz_slots_refill(tz_p *p);
 bool tz_starts_refill(tz_p *p);
 void tz_starts_spill(tz_p *p, uint32_t keep);
 void tz_starts_each(void (*fn)(tz_start *s));
+/* While nothing is cached, and there are no goroutines: of which class they are where nothing is asked for. */
+void tz_gfree_usual(uint32_t cls);
 /* All that p caches goes to the global lists. */
 void tz_gfree_flush(tz_p *p);
 /* Gives the deep pages of unused stacks back; the template thread,
@@ -139,7 +146,11 @@ TZ_INLINE tz_p **tz_procs(uint32_t *n)
 void tz_procs_init(int n); /* before the first M runs */
 /* The world is stopping: m gives its P up, if it has one. */
 void tz_gcstopm(tz_m *m);
-/* Sets GOMAXPROCS unless the program did; on a thread without M: the template thread. */
+/* These on a thread without a P. Sets GOMAXPROCS, by the program's wish or not. */
+void tz_procs_set(int n, bool custom);
+/* No P caches anything. */
+void tz_procs_flush(void);
+/* Sets GOMAXPROCS unless the program did. */
 void tz_procs_follow(int n);
 
 /* procs.c: how many there should be; at most TZ_PROCS_MAX. */

@@ -30,10 +30,9 @@
 #define SYSMON_STACK ((size_t)256 << 10)
 #define MAIN_MAX     ((size_t)64 << 20)
 
-tz_sched_t tz_sched = {.mwait_due = INT64_MAX, .goid_gen = 1, .mlimit = 10000};
+tz_sched_t tz_sched = {.mwait_due = INT64_MAX, .goid_gen = 1, .mlimit = 10000, .usual = 1};
 
-/* Under start_lock. */
-static void become_ready(void)
+void tz_become_ready_locked(void)
 {
     tz_os_thread_mask_save();
     tz_hooks_init();
@@ -54,26 +53,34 @@ void tz_need_runtime(void)
         tz_throw("tuza after fork");
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
     if (tz_sched.started == TZ_STARTED_NOT)
-        become_ready();
+        tz_become_ready_locked();
     tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
+}
+
+static void count_system_threads(uint32_t n)
+{
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_sched.template_threads += n;
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
 /* Under start_lock. */
 static int start_threads_locked(void)
 {
-    if (tz_sched.threads)
+    if (tz_sched.threads == 2)
         return 0;
-    if (tz_sched.template_threads == 0) {
+    if (tz_sched.threads == 0) {
         int err = tz_newm_init();
         if (err < 0)
             return err;
-        tz_sched.template_threads = 1;
+        count_system_threads(1);
+        tz_store_relaxed(&tz_sched.threads, 1);
     }
     int err = tz_os_thread_start(tz_sysmon, NULL, SYSMON_STACK, "tuza-sysmon");
     if (err < 0)
         return err;
-    tz_sched.template_threads = 2;
-    tz_store_release(&tz_sched.threads, 1); /* pairs with whoever asks whether there is a need */
+    count_system_threads(1);
+    tz_store_release(&tz_sched.threads, 2); /* pairs with whoever asks whether there is a need */
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_newm_locked();
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
@@ -124,7 +131,7 @@ static int prepare_run(tz_m **m, tz_g **g)
     if (tz_self_m != &tz_nobody && !tz_self_m->foreign) /* by a goroutine */
         return -EALREADY;
     if (tz_sched.started == TZ_STARTED_NOT)
-        become_ready();
+        tz_become_ready_locked();
     if (!first)
         first = tz_m_alloc();
     if (!main_g)
@@ -134,7 +141,7 @@ static int prepare_run(tz_m **m, tz_g **g)
     int err = start_threads_locked();
     if (err < 0)
         return err;
-    tz_sched.ran = 1;
+    tz_store_relaxed(&tz_sched.ran, 1);
     tz_store_relaxed(&tz_sched.had_goroutines, 1);
     *m = tz_sched.m0 = first;
     *g = tz_sched.maing = main_g;

@@ -234,6 +234,26 @@ int tuza_gomaxprocs(int n)
     return old;
 }
 
+void tz_procs_set(int n, bool custom)
+{
+    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    tz_store_relaxed(&tz_sched.procs_custom, custom);
+    change(NULL, (uint32_t)n);
+    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+}
+
+void tz_procs_flush(void)
+{
+    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    stop_the_world(NULL);
+    uint32_t n;
+    tz_p **allp = tz_procs(&n);
+    for (uint32_t i = 0; i < n; i++)
+        tz_gfree_flush(allp[i]);
+    start_the_world(NULL, NULL);
+    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+}
+
 void tz_procs_follow(int n)
 {
     tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);

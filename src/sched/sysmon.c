@@ -316,6 +316,8 @@ void tz_sysmon(void *unused)
         tz_note_clear(&tz_sched.sysmon_note);
         tz_store_relaxed(&tz_sysmon_until, TZ_OS_FOREVER);
         tz_fence_store_load(); /* before the looks; the next look makes up for a kick missed all the same */
+        if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.stopping)))
+            return;
         watch w = {.now = tz_os_now(), .next_timer = next_timer(), .slice = slice()};
         w.due = w.next_timer <= w.now;
         w.waiting =
