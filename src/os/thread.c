@@ -230,7 +230,7 @@ static void (*on_end)(void *);
 
 static void make_end_key(void)
 {
-    have_detaching = pthread_key_create(&detaching, on_end) == 0;
+    have_detaching = pthread_key_create(&detaching, tz_load_relaxed(&on_end)) == 0;
 }
 
 bool tz_os_thread_on_end(void (*fn)(void *), void *arg)

@@ -377,7 +377,7 @@ typedef struct tz_sched_t {
     uint32_t stopping;         /* lock sched, peeked: Ms shall end */
     uint32_t stop_wanted;      /* lock sched: so many wait on idle_seq until nothing runs */
     uint32_t idle_seq;         /* atomic: how often a P was put away while somebody wants that; a futex */
-    uint32_t usual;                 /* const while threads run: the size class of stacks where none is asked for */
+    uint32_t usual;            /* const while threads run: the size class of stacks where none is asked for */
     tz_m *m0;                  /* const once running: tuza_run's, which is not reaped */
     tz_g *maing;               /* const once running */
     uint32_t main_exited;      /* atomic: main called tuza_goexit */

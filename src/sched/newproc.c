@@ -169,8 +169,8 @@ TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size
 }
 
 /* With its G at once. */
-static int start_now(uint32_t cls, void (*fn)(void *), void *arg, const void *copy, size_t size, const char *name,
-                     const void *pc)
+static int start_now(uint32_t cls, void (*fn)(void *), void *arg, const void *copy, size_t size,
+                     const char *name, const void *pc)
 {
     if (!fn)
         tz_fatal("go of nil func value");
