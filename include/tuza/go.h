@@ -36,8 +36,8 @@ typedef struct tuza_options {
     int max_procs;     /* as tuza_gomaxprocs; 0: by environment, affinity mask and quota */
     int max_threads;   /* that run goroutines; 0: 10,000 */
     unsigned flags;    /* TUZA_NO_SIGNALS, TUZA_NO_ENV */
-    /* Called with the text of a crash report, besides its going to standard error; on whatever thread crashed,
-     * maybe in a signal handler: it may write(2), and not much else. */
+    /* Called with the text of a crash report, besides its going to standard error; on whatever thread
+     * crashed, maybe in a signal handler: it may write(2), and not much else. */
     void (*on_crash)(const char *report, size_t n, void *arg);
     void *arg;
     uintptr_t zero[8];

@@ -116,7 +116,7 @@ bool tz_slots_refill(tz_p *p);
 bool tz_starts_refill(tz_p *p);
 void tz_starts_spill(tz_p *p, uint32_t keep);
 void tz_starts_each(void (*fn)(tz_start *s));
-/* While nothing is cached, and there are no goroutines: of which class they are where nothing is asked for. */
+/* The class of stacks where none is asked for. While nothing is cached, and there are no goroutines. */
 void tz_gfree_usual(uint32_t cls);
 /* All that p caches goes to the global lists. */
 void tz_gfree_flush(tz_p *p);
