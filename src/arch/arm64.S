@@ -345,4 +345,11 @@ FUNC tz_arch_resume_call
         br      x16
 END tz_arch_resume_call
 
+/* By this note a copy of the runtime is found in the process (os/objects.c). */
+        .section .note.tuza, "a", %note
+        .p2align 2
+        .long   5, 0, 1
+        .asciz  "tuza"
+        .p2align 2
+
         .section .note.GNU-stack, "", %progbits

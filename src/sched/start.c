@@ -32,8 +32,22 @@
 
 tz_sched_t tz_sched = {.mwait_due = INT64_MAX, .goid_gen = 1, .mlimit = 10000, .usual = 1};
 
+static void count_copy(const char *file, void *arg)
+{
+    const char **first = arg;
+    file = *file ? file : "the program";
+    if (*first) {
+        tz_print("runtime: tuza is in ", *first, " and in ", file, "\n", NULL);
+        tz_throw("tuza: a second copy of the runtime in this process");
+    }
+    *first = file;
+}
+
 void tz_become_ready_locked(void)
 {
+    /* Two would not know of each other's threads, forks and signals. */
+    const char *first = NULL;
+    tz_os_objects_with_note("tuza", count_copy, &first);
     tz_os_thread_mask_save();
     tz_hooks_init();
     tz_godebug_init();
