@@ -43,6 +43,12 @@ static void requeue(tz_m *m, void *arg)
         tz_note_wake(&wake->park);
 }
 
+void tz_ready_anywhere(tz_g *g)
+{
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
+    requeue(NULL, g);
+}
+
 tz_m *tz_yield(tz_m *m)
 {
     tz_g *g = m->g;
@@ -101,6 +107,8 @@ tz_m *tz_regain(tz_m *m, bool movable)
 
 tz_m *tz_enter_slow(tz_m *m, bool movable)
 {
+    if (TZ_UNLIKELY(m == tz_load_relaxed(&tz_sched.ending)))
+        return tz_ending_enter(m);
     switch (tz_retake_answer(m)) {
     case TZ_RETAKE_STOLEN:
         m = tz_regain(m, movable);

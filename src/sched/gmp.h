@@ -53,6 +53,7 @@ enum {
     TZ_WAIT_CHAN_SEND_NIL,
     TZ_WAIT_CHAN_RECV_NIL,
     TZ_WAIT_SLEEP,
+    TZ_WAIT_EXIT,
     TZ_WAIT_REASONS
 };
 
@@ -341,6 +342,9 @@ typedef struct tz_sched_t {
     uint32_t stopwait;  /* lock sched: Ps still to stop */
     tz_note stopnote;
     tz_lock stw; /* TZ_RANK_STW: one stopper */
+
+    tz_m *ending;   /* atomic: the process ends, and this M has the stopped world for itself (ending.c) */
+    tz_g *ending_g; /* const once there is that M: its goroutine */
 
     uint32_t nmspinning; /* atomic */
     uint32_t npless;     /* atomic: Ms that run user code without a P */

@@ -201,6 +201,8 @@ bool tz_give_p(tz_m *m)
 /* The poller's deadline; others sleep until they are reaped. */
 static int64_t rest_until(tz_m *m)
 {
+    if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.ending) != NULL))
+        return TZ_OS_FOREVER; /* nothing of what comes is ours any more */
     int64_t reap = tz_sched.nmidle > SPARE_MS && m != tz_sched.m0 ? m->reap_at : TZ_OS_FOREVER;
     if (tz_sched.poller != m)
         return reap;

@@ -286,6 +286,8 @@ static tz_work *findrunnable(tz_m *m)
             tz_gfree_flush(p);
         if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.gcwaiting))) {
             stop_spinning(m, false);
+            if (m == tz_load_relaxed(&tz_sched.ending))
+                return tz_ending_next(m);
             tz_gcstopm(m);
             continue;
         }

@@ -13,6 +13,8 @@ uint64_t tz_rand(tz_m *m);
 
 /* entry.c: m->g goes to the global queue's tail; back with the M that it then runs on. */
 tz_m *tz_yield(tz_m *m);
+/* Makes a parked g runnable, from any thread and without a P: on the global queue. */
+void tz_ready_anywhere(tz_g *g);
 /* m was robbed: gets a P again. */
 tz_m *tz_regain(tz_m *m, bool movable);
 
@@ -152,6 +154,16 @@ void tz_procs_set(int n, bool custom);
 void tz_procs_flush(void);
 /* Sets GOMAXPROCS unless the program did. */
 void tz_procs_follow(int n);
+
+/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL
+ * on a thread that has none. */
+void tz_stop_the_world(tz_m *m);
+
+/* ending.c */
+/* An entry of the M that has the stopped world for itself. */
+tz_m *tz_ending_enter(tz_m *m);
+/* On its g0: waits until its goroutine can go on. */
+tz_work *tz_ending_next(tz_m *m);
 
 /* procs.c: how many there should be; at most TZ_PROCS_MAX. */
 #define TZ_PROCS_MAX 65536

@@ -178,6 +178,25 @@ TZ_INLINE void tz_resume_with(tz_g *g, void (*fn)(tz_m *m))
 /* timers.c: as tz_park, until the time comes. */
 bool tz_park_until(tz_m *m, int64_t when);
 
+/*
+ * waitline.c: a line of goroutines and plain threads, for what is rare. waits() is called under the line's
+ * lock, and says whether the wait is for something still; who makes it false calls wake afterwards. Waking
+ * may be early: the caller looks again.
+ */
+typedef struct tz_waitline {
+    tz_lock lock; /* TZ_RANK_CHAN */
+    tz_sudog *first, *last;
+} tz_waitline;
+/* Of a goroutine; comes back on any thread. */
+void tz_waitline_park(tz_waitline *l, bool (*waits)(void), uint32_t reason);
+/* Of a thread: one without a goroutine, or one that is not to change. */
+void tz_waitline_sleep(tz_waitline *l, bool (*waits)(void));
+/* Wakes the first, from any thread; false: nobody waits. */
+bool tz_waitline_wake(tz_waitline *l);
+
+/* ending.c: no goroutine but the caller's runs again; from any thread, outside of the runtime, once. */
+void tz_end_world(void);
+
 /* start.c. The runtime is READY; throws where memory is too short for that, or after fork. */
 void tz_need_runtime(void);
 /* And its threads run: for whoever starts a goroutine or waits. In user code. 0 or a negative errno. */

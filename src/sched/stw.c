@@ -56,9 +56,7 @@ static void retake_all(tz_m *self)
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
 }
 
-/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL
- * on a thread that has none. */
-static void stop_the_world(tz_m *m)
+void tz_stop_the_world(tz_m *m)
 {
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_note_clear(&tz_sched.stopnote);
@@ -201,7 +199,7 @@ static void change(tz_m *m, uint32_t n)
 {
     if (n == tz_load_relaxed(&tz_sched.nprocs))
         return;
-    stop_the_world(m);
+    tz_stop_the_world(m);
     tz_p *mine = m ? m->p : NULL;
     resize(n);
     start_the_world(m, mine && mine->id < (int32_t)n ? mine : m ? tz_sched.allp[0] : NULL);
@@ -211,6 +209,10 @@ static void change(tz_m *m, uint32_t n)
 static TZ_NOINLINE bool try_change(uint32_t n, int *old)
 {
     tz_m *m = tz_enter_movable();
+    if (tz_load_relaxed(&tz_sched.ending)) { /* no P but this one is needed any more */
+        tz_leave(m);
+        return true;
+    }
     bool mine = tz_lock_try(&tz_sched.stw, TZ_RANK_STW);
     if (mine) {
         *old = (int)tz_load_relaxed(&tz_sched.nprocs);

@@ -17,6 +17,7 @@ const char *tz_wait_reason_text(uint32_t reason)
         [TZ_WAIT_CHAN_SEND_NIL] = "chan send (nil chan)",
         [TZ_WAIT_CHAN_RECV_NIL] = "chan receive (nil chan)",
         [TZ_WAIT_SLEEP] = "sleep",
+        [TZ_WAIT_EXIT] = "exit",
     };
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
 }

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The end of the process, as far as goroutines go: the exit hooks are
+ * through, and what follows (atexit handlers, C++ destructors, stdio) shall
+ * find nobody at work on what it takes apart.
+ *
+ * The world is stopped and stays so (stw.c): sched.stw is never released,
+ * gcwaiting never cleared. Goroutines in user code run on until their next
+ * call, where they queue for a P that never comes. The one that exits keeps
+ * its P, since handlers may call tuza too: unlock, close, start, even sleep.
+ * Whom it wakes or starts must not run, so
+ *
+ *  - every entry of its M takes the slow way (the SLOW bit), which empties
+ *    the P's queue of what the last call put there;
+ *  - its P's next switch is always the one at which tz_next finds nothing
+ *    (fair_at), so that where it parks it comes to its g0;
+ *  - on g0, findrunnable finds the world stopped and this M to be
+ *    sched.ending: tz_ending_next runs timers, the only thing that can still
+ *    wake it, until its own goroutine is runnable. If no timer is left, then
+ *    it never will be: a deadlock.
+ *
+ * What is queued is not freed: it is the process's end.
+ */
+#include "os/os.h"
+#include "sched/proc.h"
+#include "sched/retake.h"
+#include "sched/sched.h"
+#include "tuza/go.h"
+
+/* No other M has a P: nobody steals. */
+static void drop_queue(tz_p *p)
+{
+    tz_store_relaxed(&p->runnext, NULL);
+    tz_store_relaxed(&p->runq_head, p->runq_tail);
+    p->fair_at = p->switches;
+}
+
+tz_m *tz_ending_enter(tz_m *m)
+{
+    tz_retake_answer(m);
+    tz_retake_clear(m); /* a wish that it give way */
+    drop_queue(m->p);
+    return m;
+}
+
+tz_work *tz_ending_next(tz_m *m)
+{
+    tz_g *g = tz_sched.ending_g;
+    for (;;) {
+        tz_timers_run_all(m, tz_os_now());
+        if (tz_load_relaxed(&g->status) == TZ_G_RUNNABLE)
+            break;
+        int64_t due = tz_timers_next();
+        if (due == INT64_MAX || tz_load_relaxed(&g->status) != TZ_G_WAITING)
+            tz_report_deadlock();
+        tz_os_sleep_until(due);
+    }
+    drop_queue(m->p);
+    return tz_work_of_g(g);
+}
+
+static void stay_slow(tz_m *m)
+{
+    uint32_t w = tz_load_relaxed(&m->retake);
+    while (!tz_cas_acq_rel(&m->retake, &w, w | TZ_RETAKE_SLOW))
+        ;
+}
+
+static bool try_end(void)
+{
+    tz_m *m = tz_enter();
+    bool mine = tz_lock_try(&tz_sched.stw, TZ_RANK_STW);
+    if (mine) {
+        tz_stop_the_world(m);
+        m->g->leave = 0; /* it is no blocker whose P somebody else could use */
+        tz_sched.ending_g = m->g;
+        stay_slow(m);
+        tz_store_release(&tz_sched.ending, m); /* pairs with the looks of Ms that rest or come to */
+    }
+    tz_leave(m);
+    return mine;
+}
+
+void tz_end_world(void)
+{
+    if (tz_self_m != &tz_nobody) {
+        while (!try_end())
+            tuza_gosched();
+        return;
+    }
+    uint32_t state;
+    while ((state = 0, !tz_cas_acq_rel(&tz_sched.started, &state, 1)) && state == 1)
+        tz_os_sleep_until(tz_os_now() + 1000000); /* being started just now: it runs soon, or can't */
+    if (state == 0)
+        return; /* nor will it be started any more */
+    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    tz_stop_the_world(NULL);
+    tz_store_release(&tz_sched.ending, &tz_nobody);
+}
