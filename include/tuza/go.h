@@ -15,10 +15,10 @@ TUZA_BEGIN_DECLS
 /*
  * Starts the runtime and runs main_fn(argc, argv) as the main goroutine,
  * first on the calling thread, on a stack as large as the process's stack
- * limit (at most 64 MiB). When main_fn returns, the process ends with its
- * result as exit code, by exit(): atexit handlers run, stdio is flushed,
- * other goroutines are not waited for. If main_fn calls tuza_goexit instead,
- * the others go on.
+ * limit (at most 64 MiB). When main_fn returns, the process ends as if by
+ * tuza_exit of its result, but a panic's report that is being printed then
+ * has its end, and decides the exit code. If main_fn calls tuza_goexit
+ * instead, the others go on.
  *
  * Other calls may come before; a thread that has locked itself by then
  * (tuza_lock_os_thread) keeps the main goroutine.
@@ -136,6 +136,59 @@ TUZA_API TUZA_NORETURN void tuza_goexit(void);
  * start. 0 outside of goroutines. Blocks: never. Callable from: anywhere.
  */
 TUZA_API uint64_t tuza_goid(void);
+
+/*
+ * Ends the process: runs the exit hooks, then exit(code) of libc, which calls
+ * atexit handlers and C++ destructors and flushes stdio. Deferred functions
+ * do not run. The hooks run on the calling goroutine, while all others go on;
+ * once they are through no other goroutine runs again: each parks at its next
+ * call.
+ *
+ * Any number of goroutines and threads may call it, and exit(), at once: the
+ * first one's code is the process's, the others wait until it is gone. A
+ * plain exit() and main's return do the same as this call: exit() on the
+ * thread that called it. An exit that is not a call of exit() (a return from
+ * C's main, err(); in a program without a dynamic linker exit() too) runs the
+ * hooks from an atexit handler registered by tuza_run or the first
+ * tuza_exit_hook_add: then handlers registered later, and destructors of
+ * objects made later, have run before the hooks. _exit(), quick_exit(), a
+ * signal, a panic, a throw and a deadlock run no hooks; nor does a child of
+ * fork() whose parent had started goroutines.
+ *
+ * Blocks: goroutine. Panics: called by a hook on the goroutine that runs the
+ * hooks: "fatal error: exit hook invoked exit"; a hook that panics: "fatal
+ * error: exit hook invoked panic". In an atexit handler it is libc's exit.
+ * Callable from: any thread. Go: os.Exit.
+ */
+TUZA_API TUZA_NORETURN void tuza_exit(int code);
+
+/*
+ * Adds an exit hook: fn(arg) is called once when the process exits, the hook
+ * added last first; on a code that is not 0 only if run_on_failure is set. It
+ * runs on a goroutine (or on a thread that has none, where such a one exits)
+ * and may do whatever one may do there: sleep, start goroutines, lock its
+ * thread, exec. If it never returns, the process does not end. If it ends its
+ * goroutine by tuza_goexit, the process goes on, with the remaining hooks for
+ * the next exit. A hook that is added by a running hook runs next.
+ *
+ * Blocks: goroutine, while another runs hooks: for good, then, unless a hook
+ * ends its goroutine. Panics: no. Owns: arg stays the caller's.
+ * Returns: 0, or a negative errno: -EINVAL (fn is NULL), -ENOMEM, -ECANCELED
+ * (the hooks have run, or this is a child of fork() that will run none).
+ * Callable from: any thread, before tuza_run too.
+ * Order: what came before the call happens before fn. Go: exithook.Add.
+ */
+TUZA_API int tuza_exit_hook_add(void (*fn)(void *arg), void *arg, bool run_on_failure);
+
+/*
+ * Takes back the hook that was added last with this fn and arg. When it
+ * returns, that hook does not run, and will not.
+ *
+ * Blocks: as tuza_exit_hook_add. Panics: no.
+ * Returns: 0, or -ENOENT: there is none, or it has run.
+ * Callable from: any thread. Go: none.
+ */
+TUZA_API int tuza_exit_hook_remove(void (*fn)(void *arg), void *arg);
 
 /*
  * How many goroutines there are, the caller included; 0 before tuza_run.

@@ -106,4 +106,11 @@ uint64_t tz_os_random(void);
 TZ_NORETURN void tz_os_exit_now(int code); /* _exit */
 void tz_os_yield(void);                    /* sched_yield */
 
+/* exit.c: libc's exit, whatever else has that name. */
+TZ_NORETURN void tz_os_exit(int code);
+/* Has libc's exit call fn with its code (0 where libc has no way to tell); before it the handlers that were
+ * registered later. Once for the process. 0, -ENOMEM. */
+int tz_os_at_exit(void (*fn)(int code, void *arg));
+int tz_os_pid(void);
+
 #endif /* TZ_OS_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The only folder that sees all others: start-up, the main goroutine, the process's end. */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "rt/exit.h"
 #include "sched/sched.h"
 #include "tuza.h"
 
@@ -28,13 +28,16 @@ struct main_call {
 static void main_goroutine(void *arg)
 {
     struct main_call *c = arg;
-    exit(c->fn(c->argc, c->argv));
+    tz_exit_main(c->fn(c->argc, c->argv));
 }
 
 int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
 {
     if (!main_fn)
         return -EINVAL;
+    int err = tz_exit_listen();
+    if (err < 0)
+        return err;
     struct main_call call = {main_fn, argc, argv}; /* this frame stays: below it the scheduler runs */
     return tz_sched_run(main_goroutine, &call);
 }
