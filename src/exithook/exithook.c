@@ -94,11 +94,15 @@ int tz_exithook_remove(void (*fn)(void *), void *arg)
     return h ? 0 : -ENOENT;
 }
 
-void tz_exithook_run(int code)
+void tz_exithook_begin(void)
 {
     if (!take_turn())
         tz_exithook_hooks.throw("exit hook invoked exit");
     tz_store_relaxed(&runner, tz_exithook_hooks.goid());
+}
+
+void tz_exithook_run(int code)
+{
     hook *h;
     while ((h = hooks) != NULL) {
         hook call = *h;

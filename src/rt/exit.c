@@ -38,11 +38,12 @@
 static tz_waitline line; /* for the turn */
 static tz_waitline late; /* the thread whose exit bypassed ours, for the turn or the hooks' end */
 
-static uint32_t in_libc;   /* atomic, by CAS from 0; acq_rel publishes exit_code */
-static uint32_t handed;    /* release: the thread in libc's exit shall go on with exit_code */
-static int exit_code;      /* of who ran the hooks; written once */
-static uint64_t ender;     /* atomic: who goes on in libc's exit; 0: nobody yet */
-static int runtime_pid;    /* atomic: where the runtime was started; 0: nowhere */
+static uint32_t in_libc; /* atomic, by CAS from 0; acq_rel publishes exit_code */
+static uint32_t handed;  /* release: the thread in libc's exit shall go on with exit_code */
+static int exit_code;    /* of who ran the hooks; written once */
+static bool pinned;      /* with the turn: the goroutine that runs the hooks is locked to its thread for it */
+static uint64_t ender;   /* atomic: who goes on in libc's exit; 0: nobody yet */
+static int runtime_pid;  /* atomic: where the runtime was started; 0: nowhere */
 static uint32_t listening; /* atomic: 1: the handler is registered */
 
 /* This thread runs hooks, or shall, and is no goroutine; it may become one in a hook. */
@@ -74,10 +75,31 @@ static bool is_late(void)
     return tz_exithook_busy() && !tz_load_acquire(&handed);
 }
 
+static void pin(void)
+{
+    if (!is_goroutine())
+        return;
+    tz_m *m = tz_enter();
+    tz_lockosthread_internal(m);
+    pinned = true;
+    tz_leave(m);
+}
+
+static void unpin(void)
+{
+    if (!pinned)
+        return;
+    tz_m *m = tz_enter();
+    pinned = false;
+    tz_unlockosthread_internal(m);
+    tz_leave(m);
+}
+
 TZ_NORETURN static void go_on_in_libc(int code)
 {
     tz_store_relaxed(&ender, caller());
     tz_end_world();
+    unpin();
     tz_os_exit(code);
 }
 
@@ -113,9 +135,13 @@ static __attribute__((constructor(101))) void wire(void)
     tz_exithook_hooks = (tz_exithook_hooks_t){.gosched = give_way, .goid = caller, .throw = throw_text};
 }
 
-static void run_hooks(int code)
+static void run_hooks(int code, bool on_this_thread)
 {
     as_thread |= !is_goroutine();
+    tz_exithook_begin();
+    /* After the wait, which would cost each of a thousand goroutines that exit a thread of its own. */
+    if (on_this_thread)
+        pin();
     tz_exithook_run(code);
 }
 
@@ -127,11 +153,11 @@ TZ_NORETURN static void wait_for_good(void)
         tz_os_sleep_until(TZ_OS_FOREVER);
 }
 
-TZ_NORETURN static void end(int code)
+TZ_NORETURN static void end(int code, bool on_this_thread)
 {
     if (forked() || tz_load_relaxed(&ender) == caller()) /* or in a handler of libc's exit */
         tz_os_exit(code);
-    run_hooks(code);
+    run_hooks(code, on_this_thread);
     exit_code = code;
     uint32_t free = 0;
     if (tz_cas_acq_rel(&in_libc, &free, 1))
@@ -157,10 +183,11 @@ static void at_libc_exit(int code, void *unused)
     if (!tz_cas_acq_rel(&in_libc, &free, 1))
         tz_os_exit(exit_code);
     bypassed = true;
-    run_hooks(code);
+    run_hooks(code, true);
     bypassed = false;
     tz_store_relaxed(&ender, caller());
     tz_end_world();
+    unpin();
 }
 
 int tz_exit_listen(void)
@@ -181,14 +208,14 @@ void tz_exit_started(void)
 
 void tz_exit_main(int code)
 {
-    end(code);
+    end(code, false);
 }
 
 void tuza_exit(int code)
 {
     if (inside_the_runtime())
         tz_refuse_entry();
-    end(code);
+    end(code, false);
 }
 
 /* Weak: where libc is linked statically its own has the name, and the handler has to do. Where a signal has
@@ -197,7 +224,7 @@ __attribute__((weak, visibility("default"))) void exit(int code)
 {
     if (inside_the_runtime())
         tz_os_exit(code);
-    end(code);
+    end(code, true);
 }
 
 int tuza_exit_hook_add(void (*fn)(void *), void *arg, bool run_on_failure)

@@ -14,10 +14,10 @@
  *    the P's queue of what the last call put there;
  *  - its P's next switch is always the one at which tz_next finds nothing
  *    (fair_at), so that where it parks it comes to its g0;
- *  - on g0, findrunnable finds the world stopped and this M to be
- *    sched.ending: tz_ending_next runs timers, the only thing that can still
- *    wake it, until its own goroutine is runnable. If no timer is left, then
- *    it never will be: a deadlock.
+ *  - on g0, findrunnable (tz_stoplockedm, where the goroutine is locked to
+ *    its thread) finds this M to be sched.ending: tz_ending_next runs timers,
+ *    the only thing that can still wake it, until its own goroutine is
+ *    runnable. If no timer is left, then it never will be: a deadlock.
  *
  * What is queued is not freed: it is the process's end.
  */

@@ -200,6 +200,10 @@ static TZ_COLD void need_threads(tz_m *m)
 
 void tz_stoplockedm(tz_m *m)
 {
+    if (TZ_UNLIKELY(m == tz_load_relaxed(&tz_sched.ending))) {
+        tz_ending_next(m); /* which is m's own goroutine */
+        return;
+    }
     if (m->p) {
         if (pass_p(m)) {
             tz_lock_fair(m);
