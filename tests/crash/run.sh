@@ -1,23 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# ctest: all | not arm64 | timeout 600
+# ctest: all | not arm64 | timeout 600 | plain | args --loop
 #
 # Runs the programs of this folder that must die, or end in a way of their
 # own, and compares exit code, standard error and standard output with what
 # their sources say:
 #
-#   //! NAME [exit N] [env VAR=VALUE]... [procs N]...
+#   //! NAME [exit N] [env VAR=VALUE]... [procs N]... [loop N]
 #                       one case: the program is run with the argument NAME;
-#                       it must end with N (2 where not said). Each is run with
-#                       GOMAXPROCS=1 and 4, or with the numbers given
+#                       it must end with N (2 where not said), or with 77 where
+#                       it can't be run here. Each is run with GOMAXPROCS=1
+#                       and 4, or with the numbers given; with --loop those
+#                       that have one N times with GOMAXPROCS=1, 2 and 8 in
+#                       turn, or the numbers given, each with another chaos
 #   //> TEXT            standard error begins with these lines, each ended by a
 #                       newline; @N@ stands for a number
 #   //1 TEXT            standard output is these lines, no more, no less
 #
-# usage: run.sh BUILD_DIR SOURCE_DIR [PROGRAM [CASE]]
+# usage: run.sh BUILD_DIR SOURCE_DIR [--loop [--seed N]] [PROGRAM [CASE]]
 set -u
 shopt -s extglob
-build=$1 source=$2 only_program=${3-} only_case=${4-}
+build=$1 source=$2
+shift 2
+loop='' seed=1
+[[ ${1-} == --loop ]] && loop=1 && shift
+[[ ${1-} == --seed ]] && seed=$2 && shift 2
+only_program=${1-} only_case=${2-}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 ulimit -c 0
@@ -28,29 +36,42 @@ if grep -q '^CMAKE_TOOLCHAIN_FILE.*arm64' "$build/CMakeCache.txt" && [[ $(uname 
     emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 fi
 
-ran=0 failed=0
+# How much of a loop is run: sanitizers are slow.
+share=1
+case $(sed -n 's/^TUZA_SANITIZE:STRING=//p' "$build/CMakeCache.txt") in
+*thread*) share=20 ;;
+*address*) share=10 ;;
+esac
 
-# One run: what is expected is in $name, $code, $envs, $err, $out.
+ran=0 failed=0 skipped=0
+
+# One run: what is expected is in $name, $code, $envs, $err, $out; the chaos
+# that a run of a loop has in $chaos, which the runtime repeats first.
 run_case() {
-    local n=$1 got pattern
+    local n=$1 chaos=${2-} got text pattern=$err bad='' said
     ran=$((ran + 1))
-    env GOMAXPROCS="$n" "${envs[@]}" timeout 120 "${emulator[@]}" "$build/tests/crash/$program" "$name" \
-        >"$tmp/out" 2>"$tmp/err" </dev/null
+    [[ $chaos ]] && pattern="TUZA_CHAOS=@N@"$'\n'$pattern
+    env GOMAXPROCS="$n" ${chaos:+"TUZA_CHAOS=$chaos"} "${envs[@]}" timeout 120 "${emulator[@]}" \
+        "$build/tests/crash/$program" "$name" >"$tmp/out" 2>"$tmp/err" </dev/null
     got=$?
-    local text
+    said="$program $name GOMAXPROCS=$n${chaos:+ TUZA_CHAOS=$chaos} ${envs[*]}"
+    if [[ $got == 77 ]]; then
+        skipped=$((skipped + 1))
+        echo "skip $said: $(<"$tmp/out")"
+        return
+    fi
     text=$(cat "$tmp/err"; echo x)
-    pattern=${err//@N@/+([0-9])}
-    local bad=
     [[ $got == "$code" ]] || bad="exit code $got, not $code"
     # shellcheck disable=SC2053 # a pattern is meant
-    [[ $text == $pattern* ]] || bad="$bad; standard error differs"
-    [[ $err || $text == x ]] || bad="$bad; standard error is not empty"
+    [[ $text == ${pattern//@N@/+([0-9])}* ]] || bad="$bad; standard error differs"
+    # shellcheck disable=SC2053
+    [[ $err || $text == ${pattern//@N@/+([0-9])}x ]] || bad="$bad; standard error is not empty"
     [[ $(cat "$tmp/out"; echo x) == "${out}x" ]] || bad="$bad; standard output differs"
     if [[ $bad ]]; then
         failed=$((failed + 1))
-        echo "FAIL $program $name GOMAXPROCS=$n ${envs[*]}: ${bad#; }"
+        echo "FAIL $said: ${bad#; }"
         echo "--- standard error should begin"
-        printf '%s' "$err"
+        printf '%s' "$pattern"
         echo "--- and is"
         head -c 3000 "$tmp/err"
         echo "--- standard output should be"
@@ -58,18 +79,28 @@ run_case() {
         echo "--- and is"
         head -c 1000 "$tmp/out"
         echo "---"
-    else
-        echo "ok   $program $name GOMAXPROCS=$n ${envs[*]}"
+    elif [[ ! $chaos ]]; then
+        echo "ok   $said"
     fi
 }
 
 finish_case() {
     [[ $name ]] || return 0
     [[ -z $only_case || $only_case == "$name" ]] || return 0
-    local n
-    for n in "${procs[@]}"; do
-        run_case "$n"
-    done
+    local i n
+    if [[ ! $loop ]]; then
+        ((${#procs[@]})) || procs=(1 4)
+        for n in "${procs[@]}"; do
+            run_case "$n"
+        done
+    elif ((times > 0)); then
+        ((${#procs[@]})) || procs=(1 2 8)
+        n=$(((times + share - 1) / share))
+        for ((i = 0; i < n; i++)); do
+            run_case "${procs[i % ${#procs[@]}]}" $((seed + i))
+        done
+        echo "     $program $name: $n times"
+    fi
 }
 
 # Text is matched as it stands: what a pattern would read as special is quoted.
@@ -86,16 +117,16 @@ for file in "$source"/tests/crash/*.c; do
         '//! '*)
             finish_case
             read -ra words <<<"${line#//! }"
-            name=${words[0]} code=2 envs=(TZ_CRASH=1) procs=() err='' out=''
+            name=${words[0]} code=2 times=0 envs=(TZ_CRASH=1) procs=() err='' out=''
             for ((i = 1; i < ${#words[@]}; i += 2)); do
                 case ${words[i]} in
                 exit) code=${words[i + 1]} ;;
                 env) envs+=("${words[i + 1]}") ;;
                 procs) procs+=("${words[i + 1]}") ;;
+                loop) times=${words[i + 1]} ;;
                 *) echo "$file: what is '${words[i]}'?" && exit 1 ;;
                 esac
             done
-            ((${#procs[@]})) || procs=(1 4)
             ;;
         '//>'*) err+=$(quote "${line##//>?( )}")$'\n' ;;
         '//1'*) out+=${line##//1?( )}$'\n' ;;
@@ -103,5 +134,5 @@ for file in "$source"/tests/crash/*.c; do
     done <"$file"
     finish_case
 done
-echo "$ran runs, $failed failed"
+echo "$ran runs, $failed failed, $skipped skipped"
 ((failed == 0 && ran > 0))
