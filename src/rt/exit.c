@@ -108,8 +108,10 @@ static void give_way(void)
     if (bypassed) {
         /* As a thread, even on a goroutine: libc's exit goes on where it began. */
         tz_waitline_sleep(&late, is_late);
-        if (tz_load_acquire(&handed))
+        if (tz_load_acquire(&handed)) {
+            pin();
             go_on_in_libc(exit_code);
+        }
     } else if (is_goroutine()) {
         tz_waitline_park(&line, tz_exithook_busy, TZ_WAIT_EXIT);
     } else {
@@ -162,6 +164,7 @@ TZ_NORETURN static void end(int code, bool on_this_thread)
     uint32_t free = 0;
     if (tz_cas_acq_rel(&in_libc, &free, 1))
         go_on_in_libc(code);
+    unpin();
     tz_store_release(&handed, 1); /* pairs with the look under the line's lock, and after it */
     tz_waitline_wake(&late);
     wait_for_good();
