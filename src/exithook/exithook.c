@@ -55,6 +55,12 @@ static void give_turn(void)
     tz_store_release(&turn, 0);
 }
 
+/* The list is whole: it changes by one store. */
+void tz_exithook_forked(void)
+{
+    give_turn();
+}
+
 bool tz_exithook_busy(void)
 {
     return tz_load_acquire(&turn) != 0;
@@ -70,7 +76,7 @@ int tz_exithook_add(void (*fn)(void *), void *arg, bool run_on_failure)
     int err = through ? -ECANCELED : 0;
     if (err == 0) {
         h->next = hooks;
-        hooks = h;
+        tz_store_release(&hooks, h); /* whole, for a child of fork */
     }
     if (mine)
         give_turn();

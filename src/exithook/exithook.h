@@ -35,6 +35,8 @@ void tz_exithook_run(int code);
 /* A deferred function of whoever called run: a hook did not return. It panicked: throws. It ended its
  * goroutine: the turn is free again, what is still on the list waits for the next exit. */
 void tz_exithook_left(bool panicked);
+/* In a child of fork: nobody has the turn. */
+void tz_exithook_forked(void);
 /* Whether somebody has the turn. */
 bool tz_exithook_busy(void);
 

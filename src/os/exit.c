@@ -6,10 +6,10 @@
  * not have dlsym.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "os/os.h"
-#include "os/sys.h"
 
 #pragma weak dlsym
 
@@ -42,8 +42,3 @@ int tz_os_at_exit(void (*fn)(int code, void *arg))
     return atexit(without_code) == 0 ? 0 : -ENOMEM;
 }
 #endif
-
-int tz_os_pid(void)
-{
-    return (int)tz_sys(SYS_getpid);
-}

@@ -43,17 +43,17 @@ static uint32_t handed;  /* release: the thread in libc's exit shall go on with 
 static int exit_code;    /* of who ran the hooks; written once */
 static bool pinned;      /* with the turn: the goroutine that runs the hooks is locked to its thread for it */
 static uint64_t ender;   /* atomic: who goes on in libc's exit; 0: nobody yet */
-static int runtime_pid;  /* atomic: where the runtime was started; 0: nowhere */
 static uint32_t listening; /* atomic: 1: the handler is registered */
 
-/* This thread runs hooks, or shall, and is no goroutine; it may become one in a hook. */
+/* This thread runs hooks, or shall, and is no goroutine; it may come to have an M in a hook. */
 static __thread bool as_thread __attribute__((tls_model("initial-exec")));
 /* This thread's exit bypassed ours. */
 static __thread bool bypassed __attribute__((tls_model("initial-exec")));
 
+/* A foreign thread, even one that has an M, waits as what it is. */
 static bool is_goroutine(void)
 {
-    return tz_self_m != &tz_nobody;
+    return tz_self_m != &tz_nobody && !tz_self_m->foreign;
 }
 
 /* The goroutine's id, or the thread's. */
@@ -63,11 +63,10 @@ static uint64_t caller(void)
     return id ? id : THREAD | (uint64_t)tz_os_tid();
 }
 
-/* In a child of fork: the goroutines, and what the hooks are about, are the parent's. */
+/* In a child of fork whose parent had goroutines: they, and what the hooks are about, are the parent's. */
 static bool forked(void)
 {
-    int pid = tz_load_relaxed(&runtime_pid);
-    return pid && pid != tz_os_pid();
+    return tz_load_relaxed(&tz_sched.started) == TZ_STARTED_GONE;
 }
 
 static bool is_late(void)
@@ -134,6 +133,7 @@ static void throw_text(const char *text)
 /* Before any constructor of the program, which may add a hook. */
 static __attribute__((constructor(101))) void wire(void)
 {
+    tz_at_start = tz_exit_listen;
     tz_exithook_hooks = (tz_exithook_hooks_t){.gosched = give_way, .goid = caller, .throw = throw_text};
 }
 
@@ -193,6 +193,16 @@ static void at_libc_exit(int code, void *unused)
     unpin();
 }
 
+/* Whoever exits or waited is in the parent. */
+static void in_child(void)
+{
+    line = late = (tz_waitline){.first = NULL};
+    in_libc = handed = 0;
+    ender = 0;
+    pinned = bypassed = false;
+    tz_exithook_forked();
+}
+
 int tz_exit_listen(void)
 {
     uint32_t no = 0;
@@ -201,12 +211,9 @@ int tz_exit_listen(void)
     int err = tz_os_at_exit(at_libc_exit);
     if (err < 0)
         tz_store_relaxed(&listening, 0);
+    else
+        tz_os_at_fork(NULL, NULL, in_child);
     return err;
-}
-
-void tz_exit_started(void)
-{
-    tz_store_relaxed(&runtime_pid, tz_os_pid());
 }
 
 void tz_exit_main(int code)
@@ -217,7 +224,7 @@ void tz_exit_main(int code)
 void tuza_exit(int code)
 {
     if (inside_the_runtime())
-        tz_refuse_entry();
+        tz_attach(); /* throws */
     end(code, false);
 }
 

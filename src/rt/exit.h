@@ -7,8 +7,6 @@
 
 /* Has libc's exit tell us; once. 0, -ENOMEM. */
 int tz_exit_listen(void);
-/* The runtime is about to run in this process. */
-void tz_exit_started(void);
 /* Main has returned. */
 TZ_NORETURN void tz_exit_main(int code);
 

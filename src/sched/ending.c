@@ -10,6 +10,7 @@
  * its P, since handlers may call tuza too: unlock, close, start, even sleep.
  * Whom it wakes or starts must not run, so
  *
+ *  - it never hands the P off (tz_leave_slow), and nobody robs it;
  *  - every entry of its M takes the slow way (the SLOW bit), which empties
  *    the P's queue of what the last call put there;
  *  - its P's next switch is always the one at which tz_next finds nothing
@@ -72,7 +73,6 @@ static bool try_end(void)
     bool mine = tz_lock_try(&tz_sched.stw, TZ_RANK_STW);
     if (mine) {
         tz_stop_the_world(m);
-        m->g->leave = 0; /* it is no blocker whose P somebody else could use */
         tz_sched.ending_g = m->g;
         stay_slow(m);
         tz_store_release(&tz_sched.ending, m); /* pairs with the looks of Ms that rest or come to */
@@ -83,17 +83,10 @@ static bool try_end(void)
 
 void tz_end_world(void)
 {
-    if (tz_self_m != &tz_nobody) {
-        while (!try_end())
-            tuza_gosched();
-        return;
-    }
-    uint32_t state;
-    while ((state = 0, !tz_cas_acq_rel(&tz_sched.started, &state, 1)) && state == 1)
-        tz_os_sleep_until(tz_os_now() + 1000000); /* being started just now: it runs soon, or can't */
-    if (state == 0)
-        return; /* nor will it be started any more */
-    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
-    tz_stop_the_world(NULL);
-    tz_store_release(&tz_sched.ending, &tz_nobody);
+    if (tz_load_acquire(&tz_sched.started) != TZ_STARTED_READY)
+        return; /* nothing to stop */
+    if (tz_self_m == &tz_nobody)
+        tz_attach();
+    while (!try_end())
+        tuza_gosched();
 }

@@ -131,6 +131,10 @@ tz_m *tz_enter_slow(tz_m *m, bool movable)
 bool tz_leave_slow(tz_m *m)
 {
     tz_g *g = m->g;
+    if (TZ_UNLIKELY(m == tz_load_relaxed(&tz_sched.ending))) {
+        tz_store_release(&m->seq, m->seq + 1);
+        return true;
+    }
     if (m->foreign) { /* who knows when it comes again */
         tz_p *p = m->p;
         tz_retake_self(m);

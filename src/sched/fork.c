@@ -91,7 +91,7 @@ static void fresh(void)
 static void child(void)
 {
     tz_os_threads_forget();
-    if (tz_sched.had_goroutines) {
+    if (tz_sched.had_goroutines || tz_sched.ending) {
         tz_self_m = &tz_nobody;
         tz_store_relaxed(&tz_sched.started, TZ_STARTED_GONE);
     } else {

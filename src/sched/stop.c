@@ -25,6 +25,12 @@
 
 static tuza_options in_force; /* lock start */
 
+static int no_wish(void)
+{
+    return 0;
+}
+int (*tz_at_start)(void) = no_wish;
+
 static int check(const tuza_options *o)
 {
     for (size_t i = 0; i < sizeof o->zero / sizeof o->zero[0]; i++)
@@ -67,6 +73,9 @@ int tuza_start(const tuza_options *opts)
         return err;
     if (tz_load_relaxed(&tz_sched.started) == TZ_STARTED_GONE)
         tz_throw("tuza after fork");
+    err = tz_at_start();
+    if (err < 0)
+        return err;
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
     /* Where it runs already, by tuza_run or because a goroutine was started, it runs with the defaults. */
     bool runs = tz_sched.embedded || tz_sched.threads;
@@ -142,6 +151,8 @@ int tuza_stop(int64_t when)
         return -EINVAL;
     if (tz_self_m != &tz_nobody && !tz_self_m->foreign)
         return -EDEADLK; /* a goroutine: it would wait for itself */
+    if (tz_load_relaxed(&tz_sched.ending))
+        return 0; /* the process ends with them */
     int err = 0;
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
     if (tz_sched.embedded == 0) {

@@ -247,7 +247,7 @@ void tz_procs_set(int n, bool custom)
 void tz_procs_flush(void)
 {
     tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
-    stop_the_world(NULL);
+    tz_stop_the_world(NULL);
     uint32_t n;
     tz_p **allp = tz_procs(&n);
     for (uint32_t i = 0; i < n; i++)
