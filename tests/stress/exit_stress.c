@@ -43,9 +43,7 @@ static void hook(void *arg)
 {
     (void)arg;
     char first = (char)code();
-    if (thread_code)
-        usleep(500);
-    else if (number % 3 == 0)
+    if (number % 3 == 0)
         tuza_sleep(TUZA_MILLISECOND / 2);
     CHECK_EQ(write(TO_PARENT, &first, 1), 1);
 }

@@ -74,8 +74,8 @@ TEST(skipped_are_gone)
     CHECK_STR(said, "");
 }
 
-/* XH-20: a hook that ends its goroutine leaves the turn free and the rest for the next run; XH-05: it does not
- * run again itself. */
+/* XH-20: a hook that ends its goroutine leaves the turn free and the rest for the next run; XH-05: it does
+ * not run again itself. */
 TEST(left_hooks_stay)
 {
     CHECK_EQ(tz_exithook_add(leave, NULL, true), 0);
@@ -224,7 +224,8 @@ static void *exits_too(void *unused)
     return NULL;
 }
 
-/* XH-11: the turn of a run that is through is never given back; and it is too late to add. Last: it stays so. */
+/* XH-11: the turn of a run that is through is never given back; and it is too late to add. Last: it stays
+ * so. */
 TEST(turn_is_kept)
 {
     CHECK_EQ(tz_exithook_add(say, b, true), 0);
