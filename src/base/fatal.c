@@ -20,6 +20,19 @@ const char *tz_decimal(char buf[24], uint64_t n)
     return p;
 }
 
+const char *tz_hex(char buf[24], uint64_t n)
+{
+    char *p = buf + 23;
+    *p = 0;
+    do {
+        *--p = "0123456789abcdef"[n % 16];
+        n /= 16;
+    } while (n);
+    *--p = 'x';
+    *--p = '0';
+    return p;
+}
+
 void tz_print(const char *piece, ...)
 {
     char buf[512];
@@ -87,15 +100,30 @@ bool tz_report_begin(void)
     }
 }
 
-void tz_report_end(tz_report_kind kind)
+void tz_report_goroutines(tz_report_kind kind)
 {
     if (tz_fatal_hooks.traceback)
         tz_fatal_hooks.traceback(kind == TZ_REPORT_THROW);
+}
+
+void tz_report_close(void)
+{
     uint32_t left = tz_sub_acq_rel(&reporters, 1); /* pairs with the others': their texts are out */
     tz_store_release(&turn, 0);
     if (left != 1 && tz_fatal_hooks.hang)
         tz_fatal_hooks.hang(); /* another report is waiting, and ends the process when it is printed */
+}
+
+void tz_report_die(void)
+{
     leave(2);
+}
+
+void tz_report_end(tz_report_kind kind)
+{
+    tz_report_goroutines(kind);
+    tz_report_close();
+    tz_report_die();
 }
 
 static TZ_NORETURN void report(tz_report_kind kind, const char *text)

@@ -30,6 +30,11 @@ typedef enum tz_report_kind {
     TZ_REPORT_THROW, /* all; the runtime's bug, or nothing can go on */
 } tz_report_kind;
 TZ_NORETURN TZ_COLD void tz_report_end(tz_report_kind kind);
+/* The same in parts, for who prints more after the goroutines or does not exit: the goroutines; the end of
+ * the turn, which returns only to the last report, whose thread has to end the process; that end. */
+void tz_report_goroutines(tz_report_kind kind);
+void tz_report_close(void);
+TZ_NORETURN void tz_report_die(void);
 /* Whether some thread is printing a report: it will end the process. */
 bool tz_reporting(void);
 
@@ -37,6 +42,8 @@ bool tz_reporting(void);
 void tz_print(const char *piece, ...) __attribute__((sentinel));
 /* The decimal digits of n, in buf. */
 const char *tz_decimal(char buf[24], uint64_t n);
+/* 0x and the hexadecimal digits. */
+const char *tz_hex(char buf[24], uint64_t n);
 
 /* Wired by the layers above. */
 typedef struct tz_fatal_hooks_t {

@@ -4,6 +4,7 @@
 
 #include "rt/exit.h"
 #include "sched/sched.h"
+#include "signal/signal.h"
 #include "tuza.h"
 
 int tuza_version(void)
@@ -39,5 +40,15 @@ int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
     if (err < 0)
         return err;
     struct main_call call = {main_fn, argc, argv}; /* this frame stays: below it the scheduler runs */
-    return tz_sched_run(main_goroutine, &call);
+    return tz_sched_run(main_goroutine, &call, tz_signal_handle);
+}
+
+int tuza_start(const tuza_options *opts)
+{
+    return tz_sched_start(opts, tz_signal_handle);
+}
+
+int tuza_stop(int64_t when)
+{
+    return tz_sched_stop(when, tz_signal_handle);
 }

@@ -88,6 +88,7 @@ tz_m *tz_attach(void)
     tz_store_relaxed(&m->lockedg, g);
     tz_store_relaxed(&m->lockedint, 1);
     m->retake = tz_sched.retake_base | TZ_RETAKE_STOLEN; /* before a retaker can find m */
+    tz_os_sigstack_on(&m->sigstack, true);
     tz_minit(m, g);
     tz_store_release(&m->seq, m->seq + 1); /* in user code */
     return m;
@@ -103,6 +104,7 @@ void tz_detach(tz_m *m)
     tz_store_relaxed(&m->lockedg, NULL);
     tz_unlink_m(m);
     tz_self_m = &tz_nobody;
+    tz_os_sigstack_off(&m->sigstack);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     m->link = tz_sched.mextra;
     tz_sched.mextra = m;

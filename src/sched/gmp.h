@@ -26,6 +26,7 @@
 #include "event/timerheap.h"
 #include "lock/lock.h"
 #include "mem/stack.h"
+#include "os/signal.h"
 
 typedef struct tz_g tz_g;
 typedef struct tz_m tz_m;
@@ -240,6 +241,8 @@ struct tz_m {
     int64_t look_since; /* when this stretch of user code was first seen */
     int64_t look_cpu;   /* the thread's CPU time at the last look, -1: not read in this stretch */
     uint32_t look_asked;
+
+    tz_os_sigstack sigstack; /* own */
 
     tz_g g0_block; /* what runs on the thread's own stack: g0, or the G of a foreign thread */
 #if TZ_ASAN

@@ -129,6 +129,7 @@ static void retire_m(tz_m *m)
 void tz_mexit(tz_m *m)
 {
     tz_os_signals_block();
+    tz_os_sigstack_off(&m->sigstack);
     retire_m(m);
     tz_self_m = &tz_nobody; /* before others can have m */
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
@@ -176,10 +177,20 @@ static __attribute__((constructor)) void wire(void)
     tz_fatal_hooks.traceback = tz_traceback;
 }
 
+/* Two things that reports of faults need. g0's bounds are about right: a thread's stack holds other things
+ * above its first frame. */
+void tz_minit_stacks(tz_m *m, size_t size, bool keep)
+{
+    tz_os_sigstack_on(&m->sigstack, keep);
+    m->g0->stack.hi = __builtin_frame_address(0);
+    m->g0->stack.lo = size < (uintptr_t)m->g0->stack.hi ? m->g0->stack.hi - size : NULL;
+}
+
 static void mstart(void *arg)
 {
     tz_m *m = arg;
     tz_minit(m, m->g0);
+    tz_minit_stacks(m, M_STACK, false);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_store_relaxed(&tz_sched.mstarting, tz_sched.mstarting - 1);
     tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount + 1);

@@ -84,6 +84,8 @@ void tz_m_pool_lock(void);
 void tz_m_pool_unlock(void);
 /* Makes the calling thread, on which g runs, m's: its TLS, errno, tid, all-M list. */
 void tz_minit(tz_m *m, tz_g *g);
+/* And its g0's bounds, and an alternate signal stack; a thread that was there before may keep its own. */
+void tz_minit_stacks(tz_m *m, size_t size, bool keep);
 /* From here on no retaker looks at m. */
 void tz_unlink_m(tz_m *m);
 /* m's thread, which is m's own function's or a key destructor's, is about to end. */

@@ -205,8 +205,12 @@ void tz_need_runtime(void);
 /* And its threads run: for whoever starts a goroutine or waits. In user code. 0 or a negative errno. */
 int tz_need_threads(void);
 /* Starts everything and runs fn(arg) as the main goroutine, first on the calling thread.
- * Returns only a negative errno. */
-int tz_sched_run(void (*fn)(void *), void *arg);
+ * Returns only a negative errno. signals(true) installs the handlers once nothing can fail. */
+int tz_sched_run(void (*fn)(void *), void *arg, void (*signals)(bool on));
+/* stop.c: tuza_start and tuza_stop; signals(false) puts back what was there before the handlers. */
+struct tuza_options;
+int tz_sched_start(const struct tuza_options *opts, void (*signals)(bool on));
+int tz_sched_stop(int64_t when, void (*signals)(bool on));
 
 /* lockosthread.c: m->g and m's thread belong to each other, as often as it is said.
  * Inside the runtime, with a P. False: too often. The internal count is the runtime's own. */

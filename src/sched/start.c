@@ -162,12 +162,14 @@ static int prepare_run(tz_m **m, tz_g **g)
     return 0;
 }
 
-int tz_sched_run(void (*fn)(void *), void *arg)
+int tz_sched_run(void (*fn)(void *), void *arg, void (*signals)(bool on))
 {
     tz_m *m;
     tz_g *g;
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
     int err = prepare_run(&m, &g);
+    if (err == 0)
+        signals(true);
     tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
     if (err < 0)
         return err;
@@ -178,6 +180,8 @@ int tz_sched_run(void (*fn)(void *), void *arg)
         tz_detach(tz_self_m);
     }
     tz_minit(m, m->g0);
+    tz_minit_stacks(m, tz_os_stack_limit(),
+                    !TZ_INSTRUMENTED); /* a sanitizer's is too small for our reports */
     first_p(m);
     g->sp = g->stack.hi;
     g->special = 1;

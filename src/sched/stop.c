@@ -64,7 +64,13 @@ static void apply(const tuza_options *o)
     tz_gfree_usual((uint32_t)tz_stack_class(o->stack_size));
 }
 
-int tuza_start(const tuza_options *opts)
+/* tuza_run installs the handlers for good. */
+static bool handles_signals(void)
+{
+    return !tz_sched.ran && !(in_force.flags & TUZA_NO_SIGNALS);
+}
+
+int tz_sched_start(const tuza_options *opts, void (*signals)(bool on))
 {
     static const tuza_options defaults;
     const tuza_options *o = opts ? opts : &defaults;
@@ -85,8 +91,11 @@ int tuza_start(const tuza_options *opts)
         err = -EALREADY;
     if (err == 0)
         tz_sched.embedded++;
-    if (err == 0 && tz_sched.embedded == 1)
+    if (err == 0 && tz_sched.embedded == 1) {
         in_force = *o;
+        if (handles_signals())
+            signals(true);
+    }
     tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
     return err;
 }
@@ -145,7 +154,7 @@ static void end_threads(void)
     tz_procs_flush(); /* the next goroutine asks for threads where it finds nothing cached */
 }
 
-int tuza_stop(int64_t when)
+int tz_sched_stop(int64_t when, void (*signals)(bool on))
 {
     if (when < 0)
         return -EINVAL;
@@ -163,8 +172,8 @@ int tuza_stop(int64_t when)
         else if (tz_sched.embedded == 1)
             end_threads();
     }
-    if (err == 0 && tz_sched.embedded)
-        tz_sched.embedded--;
+    if (err == 0 && tz_sched.embedded && --tz_sched.embedded == 0 && handles_signals())
+        signals(false);
     tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
     return err;
 }

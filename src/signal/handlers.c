@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which signals have handlers of ours, and what becomes of those that were
+ * there before.
+ *
+ * Faults (SEGV, BUS, FPE, ILL) and ABRT are ours, whatever was there: that is
+ * kept and called for what is not ours, and after our report. TRAP, SYS and
+ * QUIT mean something else to whoever has a handler for them (a debugging
+ * aid, a sandbox, a daemon that ends gently), so only their defaults are
+ * replaced. All other signals are left alone.
+ *
+ * Handlers run on the alternate stack with every signal blocked but the
+ * faults: a failure in a handler comes back here, where the report's level
+ * ends it. They may have interrupted anything, the runtime and malloc too: so
+ * they allocate nothing and wait for nothing without a limit.
+ */
+#include "signal/handlers.h"
+
+#include <errno.h>
+
+#include "os/os.h"
+#include "signal/signal.h"
+
+enum { REPLACE, DEFAULT_ONLY };
+
+static struct entry {
+    int sig;
+    int kind;
+    tz_os_handler *fn;
+    tz_os_action earlier; /* const once the handlers are there, but for its handler: SA_RESETHAND */
+    bool ours;
+} entries[] = {
+    {.sig = SIGSEGV, .kind = REPLACE, .fn = tz_fault},
+    {.sig = SIGBUS, .kind = REPLACE, .fn = tz_fault},
+    {.sig = SIGFPE, .kind = REPLACE, .fn = tz_fault},
+    {.sig = SIGILL, .kind = REPLACE, .fn = tz_fault},
+    {.sig = SIGABRT, .kind = REPLACE, .fn = tz_fault},
+    {.sig = SIGTRAP, .kind = DEFAULT_ONLY, .fn = tz_fault},
+    {.sig = SIGSYS, .kind = DEFAULT_ONLY, .fn = tz_fault},
+    {.sig = SIGQUIT, .kind = DEFAULT_ONLY, .fn = tz_quit},
+};
+#define ENTRIES (sizeof entries / sizeof entries[0])
+
+static struct entry *find(int sig)
+{
+    struct entry *e = entries;
+    while (e->sig != sig)
+        e++;
+    return e;
+}
+
+tz_os_action *tz_signal_earlier(int sig)
+{
+    return &find(sig)->earlier;
+}
+
+static void handler(int sig, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    find(sig)->fn(sig, info, context);
+    errno = saved;
+}
+
+static void install(void)
+{
+    sigset_t mask;
+    sigfillset(&mask);
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (entries[i].fn == tz_fault)
+            sigdelset(&mask, entries[i].sig);
+    for (size_t i = 0; i < ENTRIES; i++) {
+        struct entry *e = &entries[i];
+        e->earlier = tz_os_signal_action(e->sig);
+        /* SIGQUIT is ignored in what a shell runs in the background; a dump is wanted there as well. */
+        bool replaced = e->kind == REPLACE || e->earlier.handler == (uintptr_t)SIG_DFL ||
+                        (e->sig == SIGQUIT && e->earlier.handler == (uintptr_t)SIG_IGN);
+        e->ours = replaced;
+        if (replaced)
+            tz_os_signal_handle(e->sig, handler, &mask);
+    }
+}
+
+static void remove_ours(void)
+{
+    for (size_t i = 0; i < ENTRIES; i++) {
+        struct entry *e = &entries[i];
+        if (e->ours && tz_os_signal_action(e->sig).handler == (uintptr_t)handler)
+            tz_os_signal_restore(e->sig, &e->earlier);
+        e->ours = false;
+    }
+}
+
+void tz_signal_handle(bool on)
+{
+    if (on)
+        install();
+    else
+        remove_ours();
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SIGQUIT: all goroutines, the registers, exit code 2. */
+#include "base/fatal.h"
+#include "signal/handlers.h"
+
+void tz_quit(int sig, siginfo_t *info, void *context)
+{
+    /* A report that is being printed ends the process, and may be waiting for this very thread. */
+    if (tz_reporting() || !tz_report_begin())
+        return;
+    tz_signal_print(sig, info, context);
+    tz_report_goroutines(TZ_REPORT_THROW);
+    tz_print("\n", NULL);
+    tz_context_print(context);
+    tz_report_close();
+    tz_report_die();
+}
