@@ -6,15 +6,18 @@
 # own, and compares exit code, standard error and standard output with what
 # their sources say:
 #
-#   //! NAME [exit N] [env VAR=VALUE]... [procs N]... [loop N]
+#   //! NAME [exit N | signal N] [env VAR=VALUE]... [procs N]... [loop N] [not PRESET]...
 #                       one case: the program is run with the argument NAME;
-#                       it must end with N (2 where not said), or with 77 where
-#                       it can't be run here. Each is run with GOMAXPROCS=1
-#                       and 4, or with the numbers given; with --loop those
-#                       that have one N times with GOMAXPROCS=1, 2 and 8 in
-#                       turn, or the numbers given, each with another chaos
+#                       it must end with N (2 where not said), or by the signal
+#                       N, or with 77 where it can't be run here. Each is run
+#                       with GOMAXPROCS=1 and 4, or with the numbers given;
+#                       with --loop those that have one N times with
+#                       GOMAXPROCS=1, 2 and 8 in turn, or the numbers given,
+#                       each with another chaos; and not in the presets named
 #   //> TEXT            standard error begins with these lines, each ended by a
-#                       newline; @N@ stands for a number
+#                       newline; @N@ stands for a number, @X@ for one like 0x1f
+#   //+ TEXT            and has this line somewhere behind them, one after the
+#                       other
 #   //1 TEXT            standard output is these lines, no more, no less
 #
 # usage: run.sh BUILD_DIR SOURCE_DIR [--loop [--seed N]] [PROGRAM [CASE]]
@@ -30,6 +33,10 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 ulimit -c 0
 export TSAN_OPTIONS="${TSAN_OPTIONS-} report_thread_leaks=0"
+# What the programs die of is the subject here, not what a sanitizer makes of it.
+for sanitizer in ASAN TSAN; do
+    declare -x "${sanitizer}_OPTIONS+= handle_segv=0 handle_sigbus=0 handle_sigfpe=0 handle_sigill=0 handle_abort=0"
+done
 
 emulator=()
 if grep -q '^CMAKE_TOOLCHAIN_FILE.*arm64' "$build/CMakeCache.txt" && [[ $(uname -m) != aarch64 ]]; then
@@ -43,10 +50,17 @@ case $(sed -n 's/^TUZA_SANITIZE:STRING=//p' "$build/CMakeCache.txt") in
 *address*) share=10 ;;
 esac
 
+variant=$(sed -n 's/^TUZA_VARIANT:STRING=//p' "$build/CMakeCache.txt")
 ran=0 failed=0 skipped=0
 
-# One run: what is expected is in $name, $code, $envs, $err, $out; the chaos
-# that a run of a loop has in $chaos, which the runtime repeats first.
+# The patterns for the variable parts, in what is quoted otherwise.
+fill() {
+    filled=${1//@N@/?(-)+([0-9])}
+    filled=${filled//@X@/0x+([0-9a-f])}
+}
+
+# One run: what is expected is in $name, $code, $envs, $err, $more,
+# $out; the chaos that a run of a loop has in $chaos, which the runtime repeats first.
 run_case() {
     local n=$1 chaos=${2-} got text pattern=$err bad='' said
     ran=$((ran + 1))
@@ -62,16 +76,21 @@ run_case() {
     fi
     text=$(cat "$tmp/err"; echo x)
     [[ $got == "$code" ]] || bad="exit code $got, not $code"
+    fill "$pattern"
     # shellcheck disable=SC2053 # a pattern is meant
-    [[ $text == ${pattern//@N@/+([0-9])}* ]] || bad="$bad; standard error differs"
+    [[ $text == $filled* ]] || bad="$bad; standard error differs"
     # shellcheck disable=SC2053
-    [[ $err || $text == ${pattern//@N@/+([0-9])}x ]] || bad="$bad; standard error is not empty"
+    [[ $err || $more || $text == ${filled}x ]] || bad="$bad; standard error is not empty"
+    fill "$more"
+    # shellcheck disable=SC2053
+    [[ -z $more || $text == *$'\n'$filled* ]] || bad="$bad; standard error lacks a line"
     [[ $(cat "$tmp/out"; echo x) == "${out}x" ]] || bad="$bad; standard output differs"
     if [[ $bad ]]; then
         failed=$((failed + 1))
         echo "FAIL $said: ${bad#; }"
         echo "--- standard error should begin"
         printf '%s' "$pattern"
+        [[ $more ]] && echo "--- and have" && printf '%s\n' "$more"
         echo "--- and is"
         head -c 3000 "$tmp/err"
         echo "--- standard output should be"
@@ -87,6 +106,7 @@ run_case() {
 finish_case() {
     [[ $name ]] || return 0
     [[ -z $only_case || $only_case == "$name" ]] || return 0
+    [[ $not != *" $variant "* ]] || return 0
     local i n
     if [[ ! $loop ]]; then
         ((${#procs[@]})) || procs=(1 4)
@@ -105,7 +125,7 @@ finish_case() {
 
 # Text is matched as it stands: what a pattern would read as special is quoted.
 quote() {
-    sed 's/[][\*?()|!+@]/\\&/g; s/\\@N\\@/@N@/g' <<<"$1"
+    sed 's/[][\*?()|!+@]/\\&/g; s/\\@\([NX]\)\\@/@\1@/g' <<<"$1"
 }
 
 for file in "$source"/tests/crash/*.c; do
@@ -117,18 +137,21 @@ for file in "$source"/tests/crash/*.c; do
         '//! '*)
             finish_case
             read -ra words <<<"${line#//! }"
-            name=${words[0]} code=2 times=0 envs=(TZ_CRASH=1) procs=() err='' out=''
+            name=${words[0]} code=2 times=0 not=' ' envs=(TZ_CRASH=1) procs=() err='' more='' out=''
             for ((i = 1; i < ${#words[@]}; i += 2)); do
                 case ${words[i]} in
                 exit) code=${words[i + 1]} ;;
+                signal) code=$((128 + words[i + 1])) ;;
                 env) envs+=("${words[i + 1]}") ;;
                 procs) procs+=("${words[i + 1]}") ;;
                 loop) times=${words[i + 1]} ;;
+                not) not+="${words[i + 1]} " ;;
                 *) echo "$file: what is '${words[i]}'?" && exit 1 ;;
                 esac
             done
             ;;
         '//>'*) err+=$(quote "${line##//>?( )}")$'\n' ;;
+        '//+'*) more+=${more:+?(*$'\n')}$(quote "${line##//+?( )}")$'\n' ;;
         '//1'*) out+=${line##//1?( )}$'\n' ;;
         esac
     done <"$file"
