@@ -76,8 +76,8 @@ void tz_os_close(int fd);
  * iou-sqp-*); negative errno where /proc is missing. Allocates nothing. */
 int tz_os_thread_count(void);
 
-/* objects.c: calls fn for each object of the process (the program, its libraries) that has an ELF note of this
- * owner, with its file's name, "" for the program's. */
+/* objects.c: calls fn for each object of the process (the program, its libraries) that has an ELF note of
+ * this owner, with its file's name, "" for the program's. */
 void tz_os_objects_with_note(const char *owner, void (*fn)(const char *file, void *arg), void *arg);
 
 /* barrier.c: membarrier(PRIVATE_EXPEDITED).
