@@ -87,6 +87,8 @@ bool tz_report_begin(void)
                 tz_fatal_hooks.nap();
             free = 0;
         }
+        if (tz_fatal_hooks.begin)
+            tz_fatal_hooks.begin();
         return true;
     }
     case 1:

@@ -51,6 +51,7 @@ typedef struct tz_fatal_hooks_t {
     void (*exit)(int code);
     void (*hang)(void);          /* sleeps for ever */
     void (*nap)(void);           /* sleeps for a moment */
+    void (*begin)(void);         /* before the first line of a report */
     void (*traceback)(bool all); /* the goroutines' headers and frames */
 } tz_fatal_hooks_t;
 extern tz_fatal_hooks_t tz_fatal_hooks;

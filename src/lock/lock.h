@@ -89,6 +89,8 @@ void tz_note_sleep(tz_note *n);
 bool tz_note_sleep_until(tz_note *n, int64_t deadline);
 /* As sleep_until, but keeps the processor: for what comes within microseconds. */
 bool tz_note_spin_until(tz_note *n, int64_t deadline);
+/* Whether a thread sleeps on it just now, or is about to. */
+bool tz_note_slept_on(const tz_note *n);
 TZ_INLINE bool tz_note_woken(tz_note *n)
 {
     return tz_load_acquire(&n->key) == 1;

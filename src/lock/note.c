@@ -24,6 +24,11 @@ void tz_note_wake(tz_note *n)
         tz_os_futex_wake(&n->key, 1);
 }
 
+bool tz_note_slept_on(const tz_note *n)
+{
+    return tz_load_relaxed(&n->key) == SLEEPING;
+}
+
 void tz_note_sleep(tz_note *n)
 {
     (void)tz_note_sleep_until(n, TZ_OS_FOREVER);

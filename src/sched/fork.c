@@ -74,6 +74,8 @@ static void fresh(void)
     s->procs_wanted = s->trim_wanted = 0;
     tz_note_clear(&s->sysmon_note);
     tz_note_clear(&s->template_note);
+    tz_note_clear(&s->trace_note);
+    s->tracing = false;
     tz_note_clear(&s->stopnote);
     s->allm = self;
     if (self) {

@@ -221,12 +221,12 @@ bool tz_starts_refill(tz_p *p)
     return (p->slots || tz_slots_refill(p)) && (p->starts || refill_starts(p));
 }
 
-void tz_starts_each(void (*fn)(tz_start *s))
+void tz_starts_each(void (*fn)(tz_start *s, void *arg), void *arg)
 {
     for (chunk *c = tz_load_acquire(&chunks); c; c = c->next)
         for (size_t i = 0; i < CHUNK_STARTS; i++)
             if (tz_load_relaxed(&c->starts[i].goid))
-                fn(&c->starts[i]);
+                fn(&c->starts[i], arg);
 }
 
 void tz_gfree_usual(uint32_t cls)

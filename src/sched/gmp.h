@@ -290,8 +290,9 @@ struct tz_p {
 
     TZ_ALIGNED(TZ_NO_SHARING) uint32_t status; /* lock sched, peeked */
     int32_t id;                                /* const */
-    tz_m *m;                                   /* peeked: who has it; a hint */
-    tz_p *link;                                /* lock sched: sched.pidle, sched.pwork */
+    uint32_t syscalltick; /* peeked: how often it was taken from an M in user code, or handed off by one */
+    tz_m *m;              /* peeked: who has it; a hint */
+    tz_p *link;           /* lock sched: sched.pidle, sched.pwork */
 
     tz_lock timers_lock;
     tz_timerheap timers; /* lock timers */
@@ -355,6 +356,8 @@ typedef struct tz_sched_t {
     uint32_t sysmon_deep; /* lock sched: sysmon sleeps until it is woken */
     tz_note sysmon_note;
     tz_note template_note;
+    tz_note trace_note; /* the thread of schedtrace.c */
+    bool tracing;       /* lock start: there is that thread */
 
     tz_lock allm_lock; /* TZ_RANK_ALLM */
     tz_m *allm;        /* lock allm */

@@ -15,6 +15,8 @@ static const struct {
     int *value;
 } settings[] = {
     {"containermaxprocs", &tz_godebug.containermaxprocs},
+    {"scheddetail", &tz_godebug.scheddetail},
+    {"schedtrace", &tz_godebug.schedtrace},
     {"updatemaxprocs", &tz_godebug.updatemaxprocs},
 };
 

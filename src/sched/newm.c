@@ -174,6 +174,7 @@ static __attribute__((constructor)) void wire(void)
     tz_fatal_hooks.exit = tz_os_exit_now;
     tz_fatal_hooks.hang = hang;
     tz_fatal_hooks.nap = nap;
+    tz_fatal_hooks.begin = tz_schedtrace_crash;
     tz_fatal_hooks.traceback = tz_traceback;
 }
 

@@ -119,7 +119,7 @@ void tz_gfree_put(tz_m *m, void *g);
 bool tz_slots_refill(tz_p *p);
 bool tz_starts_refill(tz_p *p);
 void tz_starts_spill(tz_p *p, uint32_t keep);
-void tz_starts_each(void (*fn)(tz_start *s));
+void tz_starts_each(void (*fn)(tz_start *s, void *arg), void *arg);
 /* The class of stacks where none is asked for. While nothing is cached, and there are no goroutines. */
 void tz_gfree_usual(uint32_t cls);
 /* All that p caches goes to the global lists. */
@@ -177,9 +177,17 @@ int tz_procs_by_quota(int cpus, int64_t quota_milli);
 typedef struct tz_godebug_t {
     int containermaxprocs; /* 0: the cgroup's quota is not looked at */
     int updatemaxprocs;    /* 0: nor is it followed */
+    int schedtrace;        /* a line of scheduler state on standard error every so many ms; 0: none */
+    int scheddetail;       /* not 0: a block, with all Ps, Ms and Gs */
 } tz_godebug_t;
 extern tz_godebug_t tz_godebug; /* const once running */
 void tz_godebug_init(void);
+
+/* schedtrace.c */
+/* Starts the thread that prints it. 0 or a negative errno. */
+int tz_schedtrace_start(void);
+/* In a report: a block, where any of it is on. */
+void tz_schedtrace_crash(void);
 
 /* sysmon.c */
 void tz_sysmon(void *unused);

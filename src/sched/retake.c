@@ -123,8 +123,10 @@ void tz_retake_self(tz_m *m)
     /* Over any request: its retaker's next CAS fails, as if this M had been faster. */
     while (!tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_STOLEN)))
         ;
-    if (!m->foreign)
+    if (!m->foreign) {
         tz_add_relaxed(&tz_sched.npless, 1);
+        tz_store_relaxed(&m->p->syscalltick, m->p->syscalltick + 1);
+    }
 }
 
 /* R1 to R4: the word to CAS from at R5, or 0: refused. *p is m's P if that CAS succeeds. */
@@ -156,6 +158,7 @@ tz_p *tz_retake(tz_m *m, uint64_t seq)
     if (!w || !tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_STOLEN))) /* R5 */
         return NULL;
     tz_add_relaxed(&tz_sched.npless, 1);
+    tz_store_relaxed(&p->syscalltick, p->syscalltick + 1);
     return p;
 }
 

@@ -90,6 +90,13 @@ static int start_threads_locked(void)
         count_system_threads(1);
         tz_store_relaxed(&tz_sched.threads, 1);
     }
+    if (tz_godebug.schedtrace && !tz_sched.tracing) {
+        int err = tz_schedtrace_start();
+        if (err < 0)
+            return err;
+        count_system_threads(1);
+        tz_sched.tracing = true;
+    }
     int err = tz_os_thread_start(tz_sysmon, NULL, SYSMON_STACK, "tuza-sysmon");
     if (err < 0)
         return err;

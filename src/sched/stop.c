@@ -140,6 +140,7 @@ static void end_threads(void)
     }
     tz_note_wake(&tz_sched.template_note);
     tz_note_wake(&tz_sched.sysmon_note);
+    tz_note_wake(&tz_sched.trace_note);
     tz_os_threads_join();
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_store_relaxed(&tz_sched.stopping, 0);
@@ -149,6 +150,8 @@ static void end_threads(void)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_note_clear(&tz_sched.template_note);
     tz_note_clear(&tz_sched.sysmon_note);
+    tz_note_clear(&tz_sched.trace_note);
+    tz_sched.tracing = false;
     tz_store_relaxed(&tz_sched.had_goroutines, 0);
     tz_store_relaxed(&tz_sched.threads, 0);
     tz_procs_flush(); /* the next goroutine asks for threads where it finds nothing cached */

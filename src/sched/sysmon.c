@@ -290,8 +290,9 @@ static int64_t deep_until(int64_t now)
     if (tz_sched.npidle == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.mwait_head && !tz_sched.gcwaiting &&
         (tz_timers_next() == INT64_MAX || (tz_sched.poller && tz_sched.poll_until <= tz_timers_next()))) {
         dead = tz_checkdead_locked();
-        tz_sched.sysmon_deep = 1;
-        until = TZ_OS_FOREVER;
+        /* As Go, which prints from here: who reads the traces sees sysmon awake. */
+        tz_sched.sysmon_deep = !tz_godebug.schedtrace;
+        until = tz_sched.sysmon_deep ? TZ_OS_FOREVER : now + LOOK_MAX_NS;
     }
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (dead == TZ_DEAD)

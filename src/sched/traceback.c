@@ -67,8 +67,9 @@ static bool one(tz_stack *s, void *arg)
     return true;
 }
 
-static void not_started(tz_start *s)
+static void not_started(tz_start *s, void *unused)
 {
+    (void)unused;
     char id[24], parent[24];
     tz_print("\ngoroutine ", tz_decimal(id, tz_load_relaxed(&s->goid)), " [runnable]:\ncreated by goroutine ",
              tz_decimal(parent, tz_load_relaxed(&s->parent_goid) & ~TZ_START_COPIED), "\n", NULL);
@@ -82,6 +83,6 @@ void tz_traceback(bool all)
         header(self);
     if (all) {
         tz_stack_each(one, self);
-        tz_starts_each(not_started);
+        tz_starts_each(not_started, NULL);
     }
 }

@@ -31,6 +31,17 @@ TEST(settings)
     CHECK_EQ(tz_godebug.updatemaxprocs, 0);
 }
 
+/* GM-14, GM-15 */
+TEST(tracing)
+{
+    read_settings(NULL, "schedtrace=1000,scheddetail=1");
+    CHECK_EQ(tz_godebug.schedtrace, 1000);
+    CHECK_EQ(tz_godebug.scheddetail, 1);
+    read_settings(NULL, "schedtrace=-5,scheddetail=");
+    CHECK_EQ(tz_godebug.schedtrace, 0);
+    CHECK_EQ(tz_godebug.scheddetail, 0);
+}
+
 /* GM-18: the last one wins, what is unknown or no number is ignored. */
 TEST(garbage)
 {
