@@ -55,7 +55,7 @@ static void run_until_left(int code)
     if (setjmp(hook_out) == 0) {
         tz_exithook_begin();
         tz_exithook_run(code);
-        CHECK(!"reached");
+        CHECK(false); /* not reached */
     }
     tz_exithook_left(false);
 }
