@@ -25,6 +25,7 @@ endif()
 # Inside the shared library our own symbols are ours.
 add_library(tuza_runtime_flags INTERFACE)
 target_compile_options(tuza_runtime_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:ASM>:-g>
     $<$<COMPILE_LANGUAGE:C>:-fasynchronous-unwind-tables;-fno-semantic-interposition>
     $<$<AND:$<COMPILE_LANGUAGE:C>,$<CONFIG:Release,RelWithDebInfo>>:-foptimize-sibling-calls>)
 if(tuza_cpu STREQUAL "amd64")

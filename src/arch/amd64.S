@@ -295,6 +295,26 @@ FUNC tz_arch_resume_call
         jmpq    *%rdx
 END tz_arch_resume_call
 
+/*
+ * void tz_regs_here(tz_regs *regs)
+ * rdi = regs (regs.h): what a call preserves, the stack pointer and pc after the return.
+ */
+FUNC tz_regs_here
+        movq    $0x1f0c8, (%rdi)
+        movq    %rbx, 8+8*3(%rdi)
+        movq    %rbp, 8+8*6(%rdi)
+        leaq    8(%rsp), %rax
+        movq    %rax, 8+8*7(%rdi)
+        movq    %r12, 8+8*12(%rdi)
+        movq    %r13, 8+8*13(%rdi)
+        movq    %r14, 8+8*14(%rdi)
+        movq    %r15, 8+8*15(%rdi)
+        movq    (%rsp), %rax
+        movq    %rax, 8+8*16(%rdi)
+        movb    $0, 8+8*17(%rdi)
+        ret
+END tz_regs_here
+
 /* By this note a copy of the runtime is found in the process (os/objects.c). */
         .section .note.tuza, "a", @note
         .p2align 2

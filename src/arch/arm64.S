@@ -345,6 +345,27 @@ FUNC tz_arch_resume_call
         br      x16
 END tz_arch_resume_call
 
+/*
+ * void tz_regs_here(tz_regs *regs)
+ * x0 = regs (regs.h): what a call preserves, the stack pointer and pc after the return.
+ */
+FUNC tz_regs_here
+        movz    x9, #0xbff8, lsl #16
+        movk    x9, #1, lsl #32
+        str     x9, [x0]
+        stp     x19, x20, [x0, #8+8*19]
+        stp     x21, x22, [x0, #8+8*21]
+        stp     x23, x24, [x0, #8+8*23]
+        stp     x25, x26, [x0, #8+8*25]
+        stp     x27, x28, [x0, #8+8*27]
+        str     x29, [x0, #8+8*29]
+        mov     x9, sp
+        str     x9, [x0, #8+8*31]
+        str     x30, [x0, #8+8*32]
+        strb    wzr, [x0, #8+8*33]
+        ret
+END tz_regs_here
+
 /* By this note a copy of the runtime is found in the process (os/objects.c). */
         .section .note.tuza, "a", %note
         .p2align 2

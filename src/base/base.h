@@ -7,13 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TZ_LIKELY(x)    __builtin_expect(!!(x), 1)
-#define TZ_UNLIKELY(x)  __builtin_expect(!!(x), 0)
-#define TZ_NOINLINE     __attribute__((noinline))
-#define TZ_INLINE       static inline __attribute__((always_inline))
-#define TZ_COLD         __attribute__((cold, noinline))
-#define TZ_NORETURN     __attribute__((noreturn))
-#define TZ_ALIGNED(n)   __attribute__((aligned(n)))
+#define TZ_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define TZ_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TZ_NOINLINE    __attribute__((noinline))
+#define TZ_INLINE      static inline __attribute__((always_inline))
+#define TZ_COLD        __attribute__((cold, noinline))
+#define TZ_NORETURN    __attribute__((noreturn))
+#define TZ_ALIGNED(n)  __attribute__((aligned(n)))
+/* Reads memory that sanitizers think is not its own: other stacks, as they are. */
+#define TZ_NO_SANITIZE  __attribute__((no_sanitize("address", "thread", "undefined")))
 #define TZ_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 #define TZ_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See fatal.h. The hooks are wired at start; before that the compiler's trap has to do. */
+/*
+ * See fatal.h. The hooks are wired at start; before that the compiler's trap
+ * has to do.
+ *
+ * All that is static here and below `turn` belongs to the thread whose turn
+ * it is. A failure in the middle of a report goes on with the same: whatever
+ * was being put into the buffer is lost or cut off, never more.
+ */
 #include "base/fatal.h"
 
 #include <stdarg.h>
@@ -9,64 +16,115 @@
 
 tz_fatal_hooks_t tz_fatal_hooks;
 
-const char *tz_decimal(char buf[24], uint64_t n)
-{
-    char *p = buf + 23;
-    *p = 0;
-    do {
-        *--p = (char)('0' + n % 10);
-        n /= 10;
-    } while (n);
-    return p;
-}
-
-const char *tz_hex(char buf[24], uint64_t n)
-{
-    char *p = buf + 23;
-    *p = 0;
-    do {
-        *--p = "0123456789abcdef"[n % 16];
-        n /= 16;
-    } while (n);
-    *--p = 'x';
-    *--p = '0';
-    return p;
-}
-
-void tz_print(const char *piece, ...)
-{
-    char buf[512];
-    size_t n = 0;
-    va_list ap;
-    va_start(ap, piece);
-    for (const char *s = piece; s; s = va_arg(ap, const char *)) {
-        size_t len = strlen(s);
-        if (len > sizeof buf - n) { /* longer than usual: in more than one write */
-            if (tz_fatal_hooks.write)
-                tz_fatal_hooks.write(2, buf, n);
-            n = 0;
-        }
-        if (len > sizeof buf) {
-            if (tz_fatal_hooks.write)
-                tz_fatal_hooks.write(2, s, len);
-            continue;
-        }
-        memcpy(buf + n, s, len);
-        n += len;
-    }
-    va_end(ap);
-    if (tz_fatal_hooks.write)
-        tz_fatal_hooks.write(2, buf, n);
-}
-
 /* How many threads report or wait for their turn; the last one to be through ends the process. */
 static uint32_t reporters;
 static uint32_t turn; /* 1: a report is being printed; taken by acquire, given by release */
 static __thread uint8_t level __attribute__((tls_model("initial-exec"))); /* of this thread's failures */
 
+static char buffer[32 << 10];
+static size_t buffered;
+static struct {
+    char *text; /* the whole report, for on_crash; doubled when it is full */
+    size_t n, size;
+} whole;
+
+static void write_out(const char *text, size_t n)
+{
+    if (n && tz_fatal_hooks.write)
+        tz_fatal_hooks.write(2, text, n);
+}
+
+void tz_report_flush(void)
+{
+    size_t n = buffered;
+    buffered = 0; /* first: should the write fail, it is not tried again */
+    write_out(buffer, n);
+}
+
+static void keep(const char *text, size_t n)
+{
+    if (!tz_fatal_hooks.on_crash || !tz_fatal_hooks.reserve)
+        return;
+    while (whole.size - whole.n < n) {
+        size_t size = whole.size ? 2 * whole.size : (size_t)1 << 16;
+        char *more = tz_fatal_hooks.reserve(size);
+        if (!more)
+            return; /* a report with a hole is better than none */
+        if (whole.n)
+            memcpy(more, whole.text, whole.n);
+        whole.text = more;
+        whole.size = size;
+    }
+    memcpy(whole.text + whole.n, text, n);
+    whole.n += n;
+}
+
+static void report_put(tz_sink *s, const char *text, size_t n)
+{
+    (void)s;
+    keep(text, n);
+    if (n > sizeof buffer - buffered)
+        tz_report_flush();
+    if (n > sizeof buffer) {
+        write_out(text, n);
+        return;
+    }
+    memcpy(buffer + buffered, text, n);
+    buffered += n;
+}
+
+static tz_sink report_sink = {report_put};
+
+tz_sink *tz_report_sink(void)
+{
+    return &report_sink;
+}
+
+/* A text of its own, in one write if it is of the usual length. */
+typedef struct line_sink {
+    tz_sink sink;
+    size_t n;
+    char text[512];
+} line_sink;
+
+static void line_put(tz_sink *s, const char *text, size_t n)
+{
+    line_sink *line = (line_sink *)(void *)s;
+    if (n > sizeof line->text - line->n) {
+        write_out(line->text, line->n);
+        line->n = 0;
+    }
+    if (n > sizeof line->text) {
+        write_out(text, n);
+        return;
+    }
+    memcpy(line->text + line->n, text, n);
+    line->n += n;
+}
+
+void tz_print(const char *piece, ...)
+{
+    line_sink line;
+    line.sink.put = line_put;
+    line.n = 0;
+    tz_sink *to = level ? &report_sink : &line.sink;
+    va_list ap;
+    va_start(ap, piece);
+    for (const char *s = piece; s; s = va_arg(ap, const char *))
+        tz_put(to, s);
+    va_end(ap);
+    if (!level)
+        write_out(line.text, line.n);
+}
+
 bool tz_reporting(void)
 {
     return tz_load_relaxed(&reporters) != 0;
+}
+
+int tz_report_depth(void)
+{
+    return level;
 }
 
 TZ_NORETURN static void leave(int code)
@@ -96,6 +154,7 @@ bool tz_report_begin(void)
         return false;
     case 2:
         tz_print("stack trace unavailable\n", NULL);
+        tz_report_flush();
         leave(4);
     default:
         leave(5);
@@ -105,11 +164,17 @@ bool tz_report_begin(void)
 void tz_report_goroutines(tz_report_kind kind)
 {
     if (tz_fatal_hooks.traceback)
-        tz_fatal_hooks.traceback(kind == TZ_REPORT_THROW);
+        tz_fatal_hooks.traceback(kind, __builtin_return_address(0));
 }
 
 void tz_report_close(void)
 {
+    tz_report_flush();
+    if (tz_fatal_hooks.on_crash && whole.n) {
+        size_t n = whole.n;
+        whole.n = 0;
+        tz_fatal_hooks.on_crash(whole.text, n, tz_fatal_hooks.on_crash_arg);
+    }
     uint32_t left = tz_sub_acq_rel(&reporters, 1); /* pairs with the others': their texts are out */
     tz_store_release(&turn, 0);
     if (left != 1 && tz_fatal_hooks.hang)
@@ -118,29 +183,33 @@ void tz_report_close(void)
 
 void tz_report_die(void)
 {
+    if (tz_fatal_hooks.wants_core && tz_fatal_hooks.wants_core() && tz_fatal_hooks.abort)
+        tz_fatal_hooks.abort();
     leave(2);
 }
 
 void tz_report_end(tz_report_kind kind)
 {
-    tz_report_goroutines(kind);
+    if (tz_fatal_hooks.traceback)
+        tz_fatal_hooks.traceback(kind, __builtin_return_address(0));
     tz_report_close();
     tz_report_die();
 }
 
-static TZ_NORETURN void report(tz_report_kind kind, const char *text)
+static void say(const char *text)
 {
     if (tz_report_begin())
         tz_print("fatal error: ", text, "\n", NULL);
-    tz_report_end(kind);
 }
 
 void tz_throw(const char *text)
 {
-    report(TZ_REPORT_THROW, text);
+    say(text);
+    tz_report_end(TZ_REPORT_THROW);
 }
 
 void tz_fatal(const char *text)
 {
-    report(TZ_REPORT_FATAL, text);
+    say(text);
+    tz_report_end(TZ_REPORT_FATAL);
 }

@@ -10,6 +10,7 @@
 #define TZ_FATAL_H
 
 #include "base/base.h"
+#include "base/print.h"
 
 /* "fatal error: TEXT", then the goroutines, then exit code 2. */
 TZ_NORETURN TZ_COLD void tz_throw(const char *text);
@@ -25,34 +26,52 @@ TZ_NORETURN TZ_COLD void tz_fatal(const char *text);
 bool tz_report_begin(void);
 /* What is reported decides which goroutines are shown. */
 typedef enum tz_report_kind {
-    TZ_REPORT_PANIC, /* the goroutine */
-    TZ_REPORT_FATAL, /* the goroutine; the program's bug */
-    TZ_REPORT_THROW, /* all; the runtime's bug, or nothing can go on */
+    TZ_REPORT_PANIC,    /* the goroutine */
+    TZ_REPORT_FATAL,    /* the goroutine; the program's bug */
+    TZ_REPORT_DEADLOCK, /* all but the one that noticed */
+    TZ_REPORT_THROW,    /* all, and the failing one with the runtime's frames; the runtime's bug, or nothing
+                        can go on */
 } tz_report_kind;
 TZ_NORETURN TZ_COLD void tz_report_end(tz_report_kind kind);
-/* The same in parts, for who prints more after the goroutines or does not exit: the goroutines; the end of
- * the turn, which returns only to the last report, whose thread has to end the process; that end. */
-void tz_report_goroutines(tz_report_kind kind);
+
+/* The parts of end, for a report that ends otherwise: the goroutines; then, with all that there is to print
+ * printed, close, which does not return where another report waits and will end the process; then die: exit
+ * code 2, or by SIGABRT where GOTRACEBACK asks for a core. */
+TZ_COLD void tz_report_goroutines(tz_report_kind kind);
 void tz_report_close(void);
 TZ_NORETURN void tz_report_die(void);
+
 /* Whether some thread is printing a report: it will end the process. */
 bool tz_reporting(void);
+/* How deep the calling thread is in failures: 0 not reporting, 1 in a report, 2 in one about a failure in
+ * that. */
+int tz_report_depth(void);
 
-/* Prints pieces of text, ending with a NULL, to standard error in one write. */
+/* Where the report goes: text is gathered, and written when the piece is full, at the end, or by flush:
+ * before anything that may take long or fail. Only for the thread whose turn it is. */
+tz_sink *tz_report_sink(void);
+void tz_report_flush(void);
+
+/* Prints pieces of text, ending with a NULL: to the report, if this thread is making one, else to standard
+ * error in one write. */
 void tz_print(const char *piece, ...) __attribute__((sentinel));
-/* The decimal digits of n, in buf. */
-const char *tz_decimal(char buf[24], uint64_t n);
-/* 0x and the hexadecimal digits. */
-const char *tz_hex(char buf[24], uint64_t n);
 
 /* Wired by the layers above. */
 typedef struct tz_fatal_hooks_t {
     void (*write)(int fd, const char *text, size_t n);
     void (*exit)(int code);
-    void (*hang)(void);          /* sleeps for ever */
-    void (*nap)(void);           /* sleeps for a moment */
-    void (*begin)(void);         /* before the first line of a report */
-    void (*traceback)(bool all); /* the goroutines' headers and frames */
+    void (*abort)(void);
+    void (*hang)(void); /* sleeps for ever */
+    void (*nap)(void);  /* sleeps for a moment */
+    void (*begin)(void); /* before the first line of a report */
+    /* The goroutines' headers and frames. pc: the report was asked for by the call that returns there. */
+    void (*traceback)(tz_report_kind kind, const void *pc);
+    bool (*wants_core)(void);
+    void *(*reserve)(size_t n); /* n bytes (a power of two, of some pages) of memory, or NULL */
+    /* Gets the whole report besides standard error, once it is complete; NULL: nobody does. Set before
+     * anything can fail, by who starts the runtime. */
+    void (*on_crash)(const char *report, size_t n, void *arg);
+    void *on_crash_arg;
 } tz_fatal_hooks_t;
 extern tz_fatal_hooks_t tz_fatal_hooks;
 

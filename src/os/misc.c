@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls that need no file of their own: output, environment, limits, chance, leaving. */
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -34,6 +36,25 @@ const char *tz_os_getenv(const char *name)
     return tz_load_relaxed(&env_ignored) ? NULL : secure_getenv(name);
 }
 
+bool tz_os_secure(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
+bool tz_os_exe(char *path, size_t n)
+{
+    long r = tz_sys(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, n);
+    if (r <= 0 || r >= (long)n)
+        return false;
+    path[r] = 0;
+    return true;
+}
+
+int tz_os_pid(void)
+{
+    return (int)getpid();
+}
+
 size_t tz_os_stack_limit(void)
 {
     struct rlimit limit;
@@ -60,6 +81,20 @@ uint64_t tz_os_random(void)
 TZ_NORETURN void tz_os_exit_now(int code)
 {
     _exit(code);
+}
+
+TZ_NORETURN void tz_os_abort(void)
+{
+    struct sigaction dies;
+    memset(&dies, 0, sizeof dies);
+    dies.sa_handler = SIG_DFL;
+    (void)sigaction(SIGABRT, &dies, NULL);
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGABRT);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    (void)raise(SIGABRT);
+    _exit(128 + SIGABRT); /* the first process of a container takes no signal that it has not asked for */
 }
 
 void tz_os_yield(void)

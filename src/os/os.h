@@ -42,6 +42,7 @@ void tz_os_discard(void *p, size_t n);
  * are in use. */
 size_t tz_os_resident_from_top(const void *p, size_t n);
 size_t tz_os_page_size(void);
+size_t tz_os_pages(size_t n); /* n, up to a whole page */
 
 /* thread.c.
  * Starts a thread that runs fn(arg) with the given stack size, with all signals blocked while it
@@ -95,15 +96,28 @@ int tz_os_cpu_affinity(void);
  * Allocates nothing. */
 int64_t tz_os_cpu_quota_milli(const char *root);
 
+/* peek.c. Async-signal-safe.
+ * Copies n (>= 8) bytes of this process's memory; false where not all of it can be read. */
+bool tz_os_peek(void *to, const void *from, size_t n);
+/* A file's contents, mapped for reading, for tz_os_release; NULL: there is no such file. */
+const void *tz_os_map_file(const char *path, size_t *n);
+/* A descriptor for reading, for tz_os_close, or a negative errno. */
+int tz_os_open(const char *path);
+
 /* misc.c: write all of it to a descriptor, as far as it goes; async-signal-safe. */
 void tz_os_write(int fd, const char *text, size_t n);
 /* getenv, but NULL under AT_SECURE. */
 const char *tz_os_getenv(const char *name);
 /* From here on there is no environment for us. */
 void tz_os_env_ignore(bool ignore);
+bool tz_os_secure(void); /* AT_SECURE: a set-user-id program and the like */
+int tz_os_pid(void);
+/* The running program's file; false: it can't be told, or does not fit. */
+bool tz_os_exe(char *path, size_t n);
 size_t tz_os_stack_limit(void); /* RLIMIT_STACK's soft limit, SIZE_MAX where unlimited */
 uint64_t tz_os_random(void);
 TZ_NORETURN void tz_os_exit_now(int code); /* _exit */
+TZ_NORETURN void tz_os_abort(void);        /* dies by SIGABRT, whatever handler or mask there is: a core */
 void tz_os_yield(void);                    /* sched_yield */
 
 /* exit.c: libc's exit, whatever else has that name. */

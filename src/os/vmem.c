@@ -53,6 +53,12 @@ size_t tz_os_page_size(void)
     return (size_t)size;
 }
 
+size_t tz_os_pages(size_t n)
+{
+    size_t page = tz_os_page_size();
+    return (n + page - 1) / page * page;
+}
+
 void *tz_os_reserve(size_t n)
 {
     int saved = errno;

@@ -34,7 +34,10 @@ int tz_checkdead_locked(void)
 
 void tz_report_deadlock(void)
 {
-    if (tz_load_relaxed(&tz_sched.main_exited) && tuza_num_goroutine() == 0)
-        tz_throw("no goroutines (main called runtime.Goexit) - deadlock!");
-    tz_throw("all goroutines are asleep - deadlock!");
+    bool none = tz_load_relaxed(&tz_sched.main_exited) && tuza_num_goroutine() == 0;
+    if (tz_report_begin())
+        tz_print("fatal error: ",
+                 none ? "no goroutines (main called runtime.Goexit)" : "all goroutines are asleep",
+                 " - deadlock!\n", NULL);
+    tz_report_end(TZ_REPORT_DEADLOCK);
 }

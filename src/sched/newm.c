@@ -14,6 +14,7 @@
 #include "sched/retake.h"
 #include "sched/sanitizer.h"
 #include "sched/sched.h"
+#include "sched/traceback.h"
 
 /* The scheduler alone runs on these, and the stack of signal handlers is another. */
 #define M_STACK ((size_t)256 << 10)
@@ -168,6 +169,11 @@ static void nap(void)
     tz_os_sleep_until(tz_os_now() + 1000000);
 }
 
+static bool wants_core(void)
+{
+    return tz_gotraceback().core;
+}
+
 static __attribute__((constructor)) void wire(void)
 {
     tz_fatal_hooks.write = tz_os_write;
@@ -176,6 +182,10 @@ static __attribute__((constructor)) void wire(void)
     tz_fatal_hooks.nap = nap;
     tz_fatal_hooks.begin = tz_schedtrace_crash;
     tz_fatal_hooks.traceback = tz_traceback;
+    tz_fatal_hooks.abort = tz_os_abort;
+    tz_fatal_hooks.wants_core = wants_core;
+    tz_fatal_hooks.reserve = tz_os_reserve;
+    tz_gotraceback_init();
 }
 
 /* Two things that reports of faults need. g0's bounds are about right: a thread's stack holds other things

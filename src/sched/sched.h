@@ -19,9 +19,11 @@
 #ifndef TZ_SCHED_H
 #define TZ_SCHED_H
 
+#include "base/fatal.h"
 #include "sched/gmp.h"
 #include "sched/runq.h"
 #include "sched/spin.h"
+#include "trace/unwind.h"
 
 /* proc.c */
 /* Wakes a resting M with an idle P to look for work, where there are both and nobody looks already. */
@@ -222,8 +224,16 @@ void tz_unlockosthread_internal(tz_m *m);
 /* newproc.c: the end of the calling goroutine, without its deferred functions. */
 TZ_NORETURN void tz_goexit(void);
 
-/* traceback.c */
-void tz_traceback(bool all);
+/* traceback.c: the part of a report that shows goroutines; only for the thread whose report it is. */
+/* From the caller's caller on that the call returning to pc was made in; NULL: from here. */
+void tz_traceback(tz_report_kind kind, const void *pc);
+/* The failing one from regs on: those of a signal's context, on whatever stack its handler runs. */
+void tz_traceback_regs(tz_report_kind kind, const tz_regs *regs);
+/* Has the thread of m, another one, write down the stack of g, which it runs; false: it did not within 10 ms.
+ * Writes to t only before it returns. NULL: there is no such way. Wired by who handles signals. */
+extern bool (*tz_walk_other)(tz_m *m, tz_g *g, tz_trace *t);
+
+/* gview.c */
 const char *tz_wait_reason_text(uint32_t reason);
 
 #endif /* TZ_SCHED_H */

@@ -6,7 +6,7 @@
  * protocol, what the environment says. It comes with the first such call, of
  * any thread, and never goes again.
  *
- * The threads: template and sysmon, and the Ms that these two make. They come
+ * The threads: template, symbolizer and sysmon, and the Ms that are made. They come
  * with the first goroutine or the first wait, so a program that has made
  * channels, and even sent something, may still fork; tuza_stop ends them, and
  * the next need starts them again. Who only passes through needs none of
@@ -25,6 +25,7 @@
 #include "sched/retake.h"
 #include "sched/sanitizer.h"
 #include "sched/sched.h"
+#include "sched/traceback.h"
 #include "tuza/go.h"
 
 #define SYSMON_STACK ((size_t)256 << 10)
@@ -97,7 +98,11 @@ static int start_threads_locked(void)
         count_system_threads(1);
         tz_sched.tracing = true;
     }
-    int err = tz_os_thread_start(tz_sysmon, NULL, SYSMON_STACK, "tuza-sysmon");
+    int err = tz_symbolizer_start();
+    if (err < 0)
+        return err;
+    count_system_threads((uint32_t)err);
+    err = tz_os_thread_start(tz_sysmon, NULL, SYSMON_STACK, "tuza-sysmon");
     if (err < 0)
         return err;
     count_system_threads(1);

@@ -19,6 +19,7 @@
 #include "os/os.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
+#include "sched/traceback.h"
 #include "tuza/go.h"
 
 #define MAX_THREADS 10000
@@ -55,6 +56,9 @@ static void apply(const tuza_options *o)
 {
     in_force = *o;
     tz_os_env_ignore(o->flags & TUZA_NO_ENV);
+    tz_gotraceback_init();
+    tz_fatal_hooks.on_crash_arg = o->arg;
+    tz_fatal_hooks.on_crash = o->on_crash;
     if (tz_sched.started == TZ_STARTED_NOT)
         tz_become_ready_locked();
     bool custom = o->max_procs > 0;
@@ -141,6 +145,7 @@ static void end_threads(void)
     tz_note_wake(&tz_sched.template_note);
     tz_note_wake(&tz_sched.sysmon_note);
     tz_note_wake(&tz_sched.trace_note);
+    tz_symbolizer_stop();
     tz_os_threads_join();
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_store_relaxed(&tz_sched.stopping, 0);

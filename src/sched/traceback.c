@@ -1,88 +1,123 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a crash prints of the goroutines: a header for each in Go's form,
- * "goroutine 7 [chan receive, 3 minutes]:". The failing one comes first.
+ * What a crash prints: the goroutine that failed, then the others, as
+ * GOTRACEBACK says.
+ *
+ * The process may be in any state, with any lock held, by this thread or by
+ * others that run on meanwhile. So nothing here takes a lock or waits without
+ * a limit, and what is read of goroutines may be changing: Gs and Ms are
+ * type-stable, lists are followed as far as they go, stacks are read with
+ * care (trace/unwind.c). All that is static belongs to the report whose turn
+ * it is (base/fatal.c).
  */
+#include "sched/traceback.h"
 #include "base/fatal.h"
 #include "os/os.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
 
-const char *tz_wait_reason_text(uint32_t reason)
-{
-    static const char *const text[TZ_WAIT_REASONS] = {
-        [TZ_WAIT_NONE] = "waiting",
-        [TZ_WAIT_CHAN_SEND] = "chan send",
-        [TZ_WAIT_CHAN_RECV] = "chan receive",
-        [TZ_WAIT_CHAN_SEND_NIL] = "chan send (nil chan)",
-        [TZ_WAIT_CHAN_RECV_NIL] = "chan receive (nil chan)",
-        [TZ_WAIT_SLEEP] = "sleep",
-        [TZ_WAIT_EXIT] = "exit",
-    };
-    return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
-}
+bool (*tz_walk_other)(tz_m *m, tz_g *g, tz_trace *t);
 
-/* Without the lock: Ms are type-stable, and a crash may have happened under it. */
-static bool is_running(tz_g *g)
-{
-    for (tz_m *m = tz_load_acquire(&tz_sched.allm); m; m = tz_load_acquire(&m->alllink))
-        if (tz_load_relaxed(&m->g) == g)
-            return true;
-    return false;
-}
+static tz_trace trace;
+static tz_cfi_cache rules;
+static bool did_others; /* one report shows them */
 
-static const char *status_text(tz_g *g)
+typedef struct report {
+    tz_sink *out;
+    tz_symbolizer names;
+    tz_style style;
+    tz_g *self;
+} report;
+
+static void print_g(report *r, const tz_gview *v)
 {
-    switch (tz_load_relaxed(&g->status)) {
-    case TZ_G_RUNNABLE:
-        return is_running(g) ? "running" : "runnable";
-    case TZ_G_WAITING:
-        return tz_wait_reason_text(tz_load_relaxed(&g->wait_reason));
-    default:
-        return "dead";
+    tz_put(r->out, "\n");
+    tz_print_header(r->out, v, &r->style);
+    if (!v->begun) {
+        tz_print_entry(r->out, &r->names, v, &r->style);
+    } else if (!v->m || (tz_walk_other && tz_walk_other(v->m, v->g, &trace))) {
+        if (!v->m)
+            tz_gview_walk(&trace, v->g, &rules);
+        tz_print_trace(r->out, &r->names, &trace, v, &r->style);
+    } else {
+        tz_print_unavailable(r->out);
     }
+    tz_print_created_by(r->out, &r->names, v, &r->style);
 }
 
-static void header(tz_g *g)
+static void print_others(report *r)
 {
-    char id[24], parent[24];
-    tz_print("\ngoroutine ", tz_decimal(id, tz_load_relaxed(&g->goid)), " [", status_text(g), "]:\n", NULL);
-    char name[sizeof g->name];
-    for (size_t i = 0; i < sizeof name; i++) /* it may be changing */
-        name[i] = tz_load_relaxed(&g->name[i]);
-    name[sizeof name - 1] = 0;
-    if (name[0])
-        tz_print("\tnamed ", name, "\n", NULL);
-    uint64_t started_by = tz_load_relaxed(&g->parent_goid);
-    if (started_by)
-        tz_print("created by goroutine ", tz_decimal(parent, started_by), "\n", NULL);
+    tz_running running;
+    tz_goroutines all;
+    tz_running_take(&running);
+    tz_goroutines_take(&all);
+    for (size_t i = 0; i < all.n; i++) {
+        tz_gview v;
+        if (tz_gview_of_work(&v, all.list[i].work, all.list[i].goid, &running) && v.g != r->self)
+            print_g(r, &v);
+    }
+    tz_goroutines_free(&all);
+    tz_running_free(&running);
 }
 
-static bool one(tz_stack *s, void *arg)
+/* The failing thread's own stack, which is a goroutine's or not. */
+static void print_self(report *r, tz_m *m, const tz_regs *regs, uintptr_t from_pc, bool throwing, bool quiet)
 {
-    tz_g *g = (tz_g *)(void *)s;
-    uint32_t status = tz_load_relaxed(&g->status);
-    if (g != arg && status != TZ_G_IDLE && status != TZ_G_DEAD)
-        header(g);
-    return true;
+    tz_style style = {.level = r->style.level, .throwing = throwing, .dump = true};
+    tz_gview v;
+    if (r->self) {
+        tz_gview_of_g(&v, r->self, m);
+        tz_put(r->out, "\n");
+        tz_print_header(r->out, &v, &style);
+        tz_trace_take(&trace, regs, (uintptr_t)r->self->stack.lo, (uintptr_t)r->self->stack.hi, &rules,
+                      from_pc);
+        tz_print_trace(r->out, &r->names, &trace, &v, &style);
+        tz_print_created_by(r->out, &r->names, &v, &style);
+        return;
+    }
+    if (m == &tz_nobody && !quiet) {
+        tz_put(r->out, "\nthread ");
+        tz_put_decimal(r->out, (uint64_t)tz_os_tid());
+        tz_put(r->out, " [running]:\n");
+    } else if (style.level >= 2 || throwing) {
+        tz_put(r->out, "\nruntime stack:\n");
+    } else {
+        return;
+    }
+    tz_trace_take(&trace, regs, 0, 0, &rules, from_pc);
+    tz_print_trace(r->out, &r->names, &trace, NULL, &style);
 }
 
-static void not_started(tz_start *s, void *unused)
-{
-    (void)unused;
-    char id[24], parent[24];
-    tz_print("\ngoroutine ", tz_decimal(id, tz_load_relaxed(&s->goid)), " [runnable]:\ncreated by goroutine ",
-             tz_decimal(parent, tz_load_relaxed(&s->parent_goid) & ~TZ_START_COPIED), "\n", NULL);
-}
-
-void tz_traceback(bool all)
+static void traceback(tz_report_kind kind, const tz_regs *regs, uintptr_t from_pc)
 {
     tz_m *m = tz_self_m;
-    tz_g *self = m->g != m->g0 ? m->g : NULL;
-    if (self)
-        header(self);
-    if (all) {
-        tz_stack_each(one, self);
-        tz_starts_each(not_started, NULL);
+    tz_traceback_level wanted = tz_gotraceback();
+    if (wanted.level == 0)
+        return;
+    report r = {
+        .out = tz_report_sink(),
+        .style = {.level = wanted.level, .dump = true},
+        .self = m->g != m->g0 ? m->g : NULL,
+    };
+    bool throwing = kind == TZ_REPORT_THROW;
+    tz_symbolizer_open(&r.names, true);
+    print_self(&r, m, regs, from_pc, throwing, kind == TZ_REPORT_DEADLOCK);
+    bool all = throwing || wanted.all || (!r.self && m != &tz_nobody) || kind == TZ_REPORT_DEADLOCK;
+    if (all && !did_others && tz_report_depth() < 2) {
+        did_others = true;
+        print_others(&r);
     }
+    tz_symbolizer_close(&r.names);
+}
+
+void tz_traceback(tz_report_kind kind, const void *pc)
+{
+    tz_regs regs;
+    tz_regs_here(&regs);
+    traceback(kind, &regs, (uintptr_t)pc);
+}
+
+void tz_traceback_regs(tz_report_kind kind, const tz_regs *regs)
+{
+    traceback(kind, regs, 0);
 }

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files that make tracebacks share.
+ *
+ * A goroutine is written down first (tz_gview: its header; tz_trace: its
+ * frames), which is done where nothing may change or fail, and printed then.
+ */
+#ifndef TZ_TRACEBACK_H
+#define TZ_TRACEBACK_H
+
+#include "base/print.h"
+#include "sched/gmp.h"
+#include "trace/symbol.h"
+#include "trace/unwind.h"
+
+/* symbolizer.c: names for addresses, by a thread that has nothing else to do. */
+typedef struct tz_symbolizer {
+    tz_symbols *symbols; /* NULL: no memory */
+    int how;             /* TZ_SYMBOLS_* */
+    bool report;
+} tz_symbolizer;
+/* Starts the thread, under start_lock: 1, or 0 where it runs already, or a negative errno. */
+int tz_symbolizer_start(void);
+/* Has it end, when it is through with what was asked. Without it each asks libdw himself. */
+void tz_symbolizer_stop(void);
+/* For a report of a crash every wait is bounded. To be closed, by a report if it ever gets there. */
+void tz_symbolizer_open(tz_symbolizer *z, bool report);
+void tz_symbolizer_close(tz_symbolizer *z);
+/* Has n addresses looked up. */
+void tz_symbolizer_want(tz_symbolizer *z, const uintptr_t *at, uint32_t n);
+/* What is there; n >= 1. Addresses that were not wanted before cost a round of their own. */
+const tz_symbol *tz_symbolizer_get(tz_symbolizer *z, uintptr_t at, uint32_t *n);
+
+/* gotraceback.c: TUZA_TRACEBACK or GOTRACEBACK. */
+typedef struct tz_traceback_level {
+    uint32_t level; /* 0: no frames, 1: the program's, 2: the runtime's too */
+    bool all;       /* goroutines */
+    bool core;      /* dies by SIGABRT */
+} tz_traceback_level;
+tz_traceback_level tz_gotraceback(void);
+/* none, single, all, system, crash, a number; can only raise what the environment says. */
+void tz_set_traceback(const char *word);
+void tz_gotraceback_init(void); /* from the environment */
+
+/* gview.c: a goroutine's header. */
+typedef struct tz_gview {
+    uint64_t goid, parent;
+    const void *go_pc;
+    tz_g *g; /* NULL: it has none yet */
+    tz_m *m; /* runs it, NULL: none does */
+    const char *status;
+    uint64_t minutes;
+    bool locked;
+    bool begun; /* else it stands at its function's beginning: `fn` */
+    uintptr_t fn;
+    char name[sizeof((tz_g *)0)->name];
+} tz_gview;
+void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m);
+/* The frames of a parked goroutine that has begun. */
+void tz_gview_walk(tz_trace *t, tz_g *g, tz_cfi_cache *cache);
+
+/* The Ms that run goroutines at one moment, by their G. No lock: what changes meanwhile is seen or not. */
+typedef struct tz_running {
+    struct tz_running_slot {
+        tz_g *g;
+        tz_m *m;
+    } * slots;
+    size_t n; /* a power of two */
+} tz_running;
+void tz_running_take(tz_running *r);
+tz_m *tz_running_find(const tz_running *r, tz_g *g);
+void tz_running_free(tz_running *r);
+
+/* All goroutines, those that have no G yet too, by their ids. Without memory: none. */
+typedef struct tz_goroutines {
+    struct tz_goroutine {
+        uint64_t goid;
+        tz_work *work;
+    } * list;
+    size_t n, size;
+} tz_goroutines;
+void tz_goroutines_take(tz_goroutines *all);
+void tz_goroutines_free(tz_goroutines *all);
+/* False: it is not that goroutine any more. */
+bool tz_gview_of_work(tz_gview *v, tz_work *w, uint64_t goid, const tz_running *running);
+
+/* traceprint.c */
+typedef struct tz_style {
+    uint32_t level;
+    bool throwing; /* the goroutine is the one that a throw is about: all of its frames */
+    bool dump;     /* stack memory may be looked at: it is as it was when the trace was taken */
+} tz_style;
+void tz_print_header(tz_sink *s, const tz_gview *v, const tz_style *style);
+/* v: whose it is, for the text on a stack that does not unwind; NULL: a thread's own stack. */
+void tz_print_trace(tz_sink *s, tz_symbolizer *z, const tz_trace *t, const tz_gview *v,
+                    const tz_style *style);
+/* The function of a goroutine that has not begun. */
+void tz_print_entry(tz_sink *s, tz_symbolizer *z, const tz_gview *v, const tz_style *style);
+void tz_print_created_by(tz_sink *s, tz_symbolizer *z, const tz_gview *v, const tz_style *style);
+/* The line instead of frames for one that runs on another thread. */
+void tz_print_unavailable(tz_sink *s);
+
+#endif /* TZ_TRACEBACK_H */

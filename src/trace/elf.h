@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Names of functions from the symbol table of an ELF file. Async-signal-safe. */
+#ifndef TZ_ELF_H
+#define TZ_ELF_H
+
+#include "base/base.h"
+
+typedef struct tz_elf {
+    const uint8_t *file; /* mapped for good; NULL: it can't be read */
+    size_t size;
+    const void *symbols; /* NULL: none */
+    size_t nsymbols;
+    const char *strings;
+    size_t strings_size;
+    const uint8_t *build_id; /* NULL: none */
+    size_t build_id_size;
+} tz_elf;
+
+/* Opens the file; image, if not NULL, is where its header is mapped: false where they are not the same, the
+ * file having been replaced since. False also where it can't be opened or read. */
+bool tz_elf_open(tz_elf *e, const char *path, const void *image);
+/* The function that holds the address (the file's own). NULL: none; *start is where it begins. */
+const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start);
+/* The path of the file's debug information by its build id, /usr/lib/debug/.build-id/...; false: it has no
+ * build id, or a path longer than n. */
+bool tz_elf_debug_path(const tz_elf *e, char *path, size_t n);
+
+#endif /* TZ_ELF_H */
