@@ -13,7 +13,7 @@ void tz_put(tz_sink *s, const char *text); /* NULL is nothing */
 void tz_put_decimal(tz_sink *s, uint64_t n);
 void tz_put_hex(tz_sink *s, uint64_t n);       /* 0x1f */
 void tz_put_word(tz_sink *s, uintptr_t value); /* the same with all its digits */
-/* Text of unknown origin: between double quotes, with escapes, unless it is letters, digits and ._/- alone. */
+/* Text of unknown origin: between double quotes, with escapes, unless it is letters, digits, ._/- alone. */
 void tz_put_quoted(tz_sink *s, const char *text);
 
 /* A caller's buffer: what does not fit is counted. The text ends with NUL, as snprintf's. */

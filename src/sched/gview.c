@@ -33,8 +33,12 @@ static const char *status_text(tz_g *g, const tz_m *m)
     }
 }
 
+#define FOREIGN ((uint64_t)1 << 63)
+
 void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m)
 {
+    tz_m *locked = tz_load_relaxed(&g->lockedm);
+    bool foreign = locked && g == &locked->g0_block;
     *v = (tz_gview){
         .goid = tz_load_relaxed(&g->goid),
         .parent = tz_load_relaxed(&g->parent_goid),
@@ -42,6 +46,8 @@ void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m)
         .g = g,
         .m = m,
         .status = status_text(g, m),
+        .tid = foreign ? locked->tid : 0,
+        .locked = locked && !foreign,
         .begun = m || !(tz_load_relaxed(&g->special) && tz_load_relaxed(&g->resume) == (void *)tz_arch_entry),
         .fn = (uintptr_t)tz_load_relaxed(&g->fn),
     };
@@ -132,10 +138,10 @@ static void count_start(tz_start *s, void *arg)
     ++*(size_t *)arg;
 }
 
-static void add(tz_goroutines *all, tz_work *w, uint64_t goid)
+static void add(tz_goroutines *all, uint64_t key, tz_g *g, tz_start *start)
 {
     if (all->n < all->size)
-        all->list[all->n++] = (struct tz_goroutine){goid, w};
+        all->list[all->n++] = (struct tz_goroutine){key, g, start};
 }
 
 static bool add_g(tz_stack *s, void *arg)
@@ -144,13 +150,13 @@ static bool add_g(tz_stack *s, void *arg)
     uint64_t goid = tz_load_relaxed(&g->goid);
     uint32_t status = tz_load_relaxed(&g->status);
     if (goid && status != TZ_G_IDLE && status != TZ_G_DEAD)
-        add(arg, tz_work_of_g(g), goid);
+        add(arg, goid, g, NULL);
     return true;
 }
 
 static void add_start(tz_start *s, void *arg)
 {
-    add(arg, tz_work_of_start(s), tz_load_relaxed(&s->goid));
+    add(arg, tz_load_relaxed(&s->goid), NULL, s);
 }
 
 /* Heapsort: in place, and n log n whatever the order was. */
@@ -158,9 +164,9 @@ static void sift(struct tz_goroutine *list, size_t at, size_t n)
 {
     struct tz_goroutine moved = list[at];
     for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && list[child + 1].goid > list[child].goid)
+        if (child + 1 < n && list[child + 1].key > list[child].key)
             child++;
-        if (list[child].goid <= moved.goid)
+        if (list[child].key <= moved.key)
             break;
         list[at] = list[child];
     }
@@ -184,12 +190,19 @@ void tz_goroutines_take(tz_goroutines *all)
     size_t count = 64; /* and some that are started meanwhile */
     tz_stack_each(count_g, &count);
     tz_starts_each(count_start, &count);
+    for (tz_m *m = tz_load_acquire(&tz_sched.allm); m; m = tz_load_acquire(&m->alllink))
+        count++;
     *all = (tz_goroutines){.size = count};
     all->list = tz_os_reserve(tz_os_pages(count * sizeof all->list[0]));
     if (!all->list)
         return;
     tz_stack_each(add_g, all);
     tz_starts_each(add_start, all);
+    for (tz_m *m = tz_load_acquire(&tz_sched.allm); m; m = tz_load_acquire(&m->alllink)) {
+        tz_g *g = &m->g0_block;
+        if (m->foreign)
+            add(all, tz_load_relaxed(&g->goid) | FOREIGN, g, NULL);
+    }
     sort(all->list, all->n);
 }
 
@@ -199,13 +212,11 @@ void tz_goroutines_free(tz_goroutines *all)
         tz_os_release(all->list, tz_os_pages(all->size * sizeof all->list[0]));
 }
 
-bool tz_gview_of_work(tz_gview *v, tz_work *w, uint64_t goid, const tz_running *running)
+bool tz_gview_take(tz_gview *v, const struct tz_goroutine *it, const tz_running *running)
 {
-    if (tz_work_is_start(w)) {
-        view_start(v, tz_work_start(w));
-    } else {
-        tz_g *g = tz_work_g(w);
-        tz_gview_of_g(v, g, tz_running_find(running, g));
-    }
-    return v->goid == goid;
+    if (it->g)
+        tz_gview_of_g(v, it->g, tz_running_find(running, it->g));
+    else
+        view_start(v, it->start);
+    return v->goid == (it->key & ~FOREIGN);
 }

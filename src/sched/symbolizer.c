@@ -31,6 +31,7 @@
  * tell by the process id. The child asks itself, unless the parent was just
  * asking.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "base/fatal.h"
@@ -53,6 +54,7 @@ static struct {
     uint32_t n;
     uintptr_t at[BATCH];
     tz_symbols *symbols; /* made by the first holder */
+    uint32_t lost;       /* atomic: an asker has given up, and keeps `holder` */
     uint32_t thread_pid; /* the process it runs in, 0: none; written under start_lock */
 } shared;
 
@@ -82,14 +84,13 @@ static void serve(void *unused)
     }
 }
 
-
 /* The right to ask. False: it can't be had. */
 static bool take(bool report)
 {
     uint32_t self = (uint32_t)tz_os_pid(), holder = 0;
     int64_t end = report ? tz_os_now() + CRASH_ASK : TZ_OS_FOREVER;
     while (!tz_cas_acquire(&shared.holder, &holder, self)) {
-        if (holder != self)
+        if (holder != self || tz_load_relaxed(&shared.lost))
             return false;
         if (report && (tz_load_relaxed(&shared.holder_tid) == tz_os_tid() || tz_os_now() >= end))
             return false;
@@ -98,6 +99,20 @@ static bool take(bool report)
     }
     tz_store_relaxed(&shared.holder_tid, tz_os_tid());
     return true;
+}
+
+static void give(void)
+{
+    tz_store_relaxed(&shared.holder_tid, 0);
+    tz_store_release(&shared.holder, 0); /* pairs with take */
+    tz_os_futex_wake(&shared.holder, 1);
+}
+
+/* The thread does not answer: nobody shall ask again. */
+static void give_up(void)
+{
+    tz_store_relaxed(&shared.lost, 1);
+    tz_os_futex_wake(&shared.holder, INT_MAX);
 }
 
 int tz_symbolizer_start(void)
@@ -113,13 +128,12 @@ int tz_symbolizer_start(void)
 
 void tz_symbolizer_stop(void)
 {
-    if (!take(false)) /* never given back: nor does the thread look again */
+    if (!take(false))
         return;
     tz_store_relaxed(&shared.thread_pid, 0);
     tz_store_release(&shared.state, ENDING);
     tz_os_futex_wake(&shared.state, 1);
-    tz_store_release(&shared.holder, 0);
-    tz_os_futex_wake(&shared.holder, 1);
+    give();
 }
 
 static void use_names(tz_symbolizer *z)
@@ -146,13 +160,10 @@ void tz_symbolizer_open(tz_symbolizer *z, bool report)
 
 void tz_symbolizer_close(tz_symbolizer *z)
 {
-    if (z->how == TZ_SYMBOLS_NAMES) {
-        if (z->symbols)
-            tz_symbols_free(z->symbols);
-        return;
-    }
-    tz_store_release(&shared.holder, 0); /* pairs with take */
-    tz_os_futex_wake(&shared.holder, 1);
+    if (z->how != TZ_SYMBOLS_NAMES)
+        give();
+    else if (z->symbols)
+        tz_symbols_free(z->symbols);
 }
 
 /* False: no answer, and none will be waited for again. */
@@ -194,6 +205,7 @@ void tz_symbolizer_want(tz_symbolizer *z, const uintptr_t *at, uint32_t n)
                 i += batch - 1;
                 continue;
             }
+            give_up();
             use_names(z);
             if (!z->symbols)
                 return;

@@ -53,7 +53,7 @@ static void print_others(report *r)
     tz_goroutines_take(&all);
     for (size_t i = 0; i < all.n; i++) {
         tz_gview v;
-        if (tz_gview_of_work(&v, all.list[i].work, all.list[i].goid, &running) && v.g != r->self)
+        if (tz_gview_take(&v, &all.list[i], &running) && v.g != r->self)
             print_g(r, &v);
     }
     tz_goroutines_free(&all);

@@ -50,6 +50,7 @@ typedef struct tz_gview {
     tz_m *m; /* runs it, NULL: none does */
     const char *status;
     uint64_t minutes;
+    int tid; /* of a foreign thread, which is no goroutine; else 0 */
     bool locked;
     bool begun; /* else it stands at its function's beginning: `fn` */
     uintptr_t fn;
@@ -71,18 +72,19 @@ void tz_running_take(tz_running *r);
 tz_m *tz_running_find(const tz_running *r, tz_g *g);
 void tz_running_free(tz_running *r);
 
-/* All goroutines, those that have no G yet too, by their ids. Without memory: none. */
+/* All goroutines, those that have no G yet too, by their ids; then foreign threads. Without memory: none. */
 typedef struct tz_goroutines {
     struct tz_goroutine {
-        uint64_t goid;
-        tz_work *work;
+        uint64_t key; /* the id; the top bit: of a foreign thread */
+        tz_g *g;      /* NULL: it has none yet */
+        tz_start *start;
     } * list;
     size_t n, size;
 } tz_goroutines;
 void tz_goroutines_take(tz_goroutines *all);
 void tz_goroutines_free(tz_goroutines *all);
 /* False: it is not that goroutine any more. */
-bool tz_gview_of_work(tz_gview *v, tz_work *w, uint64_t goid, const tz_running *running);
+bool tz_gview_take(tz_gview *v, const struct tz_goroutine *it, const tz_running *running);
 
 /* traceprint.c */
 typedef struct tz_style {

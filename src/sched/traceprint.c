@@ -17,8 +17,8 @@
 
 void tz_print_header(tz_sink *s, const tz_gview *v, const tz_style *style)
 {
-    tz_put(s, "goroutine ");
-    tz_put_decimal(s, v->goid);
+    tz_put(s, v->tid ? "thread " : "goroutine ");
+    tz_put_decimal(s, v->tid ? (uint64_t)v->tid : v->goid);
     if (style->throwing || style->level >= 2) {
         tz_put(s, " gp=");
         tz_put_hex(s, (uintptr_t)v->g);
