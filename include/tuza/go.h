@@ -252,6 +252,21 @@ TUZA_API void tuza_unlock_os_thread(void);
  */
 TUZA_API size_t tuza_stack_used(void);
 
+/*
+ * A traceback as text, in the form of a crash report: of the calling
+ * goroutine, or with all of every one, the caller first, as they were at one
+ * moment; those that run on other threads meanwhile may have no frames.
+ * Writes at most n bytes to buf, the last of them NUL; buf may be NULL where
+ * n is 0.
+ *
+ * Blocks: goroutine with all (it stops all processors for a moment), and the
+ * thread until names, files and lines have been looked up: milliseconds for
+ * what was not asked for before. Returns: the length of the whole text, as
+ * snprintf. Callable from: any thread. Go: runtime.Stack; GOTRACEBACK changes
+ * nothing.
+ */
+TUZA_API size_t tuza_stack(char *buf, size_t n, bool all);
+
 TUZA_END_DECLS
 
 #endif /* TUZA_GO_H */

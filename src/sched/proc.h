@@ -147,6 +147,11 @@ TZ_INLINE tz_p **tz_procs(uint32_t *n)
 }
 
 /* stw.c */
+/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL
+ * on a thread that has none. */
+void tz_stop_the_world(tz_m *m);
+/* All Ps go where they are needed; m, if there is one, keeps `keep`. Wakes Ms for those that have work. */
+void tz_start_the_world(tz_m *m, tz_p *keep);
 void tz_procs_init(int n); /* before the first M runs */
 /* The world is stopping: m gives its P up, if it has one. */
 void tz_gcstopm(tz_m *m);

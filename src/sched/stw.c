@@ -79,8 +79,7 @@ void tz_stop_the_world(tz_m *m)
     }
 }
 
-/* All Ps go where they are needed; m, if there is one, keeps `keep`. Wakes Ms for those that have work. */
-static void start_the_world(tz_m *m, tz_p *keep)
+void tz_start_the_world(tz_m *m, tz_p *keep)
 {
     tz_m *wake = NULL;
     if (m)
@@ -202,7 +201,7 @@ static void change(tz_m *m, uint32_t n)
     tz_stop_the_world(m);
     tz_p *mine = m ? m->p : NULL;
     resize(n);
-    start_the_world(m, mine && mine->id < (int32_t)n ? mine : m ? tz_sched.allp[0] : NULL);
+    tz_start_the_world(m, mine && mine->id < (int32_t)n ? mine : m ? tz_sched.allp[0] : NULL);
 }
 
 /* Not inlined: it may switch, and its caller's loop must not keep tz_self_m's address across that. */
@@ -252,7 +251,7 @@ void tz_procs_flush(void)
     tz_p **allp = tz_procs(&n);
     for (uint32_t i = 0; i < n; i++)
         tz_gfree_flush(allp[i]);
-    start_the_world(NULL, NULL);
+    tz_start_the_world(NULL, NULL);
     tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
 }
 
