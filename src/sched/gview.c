@@ -19,17 +19,17 @@ const char *tz_wait_reason_text(uint32_t reason)
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
 }
 
-static const char *status_text(tz_g *g, const tz_m *m)
+static void view_status(tz_gview *v, tz_g *g)
 {
-    if (m) /* whatever it is about to be */
-        return "running";
-    switch (tz_load_relaxed(&g->status)) {
-    case TZ_G_RUNNABLE:
-        return "runnable";
-    case TZ_G_WAITING:
-        return tz_wait_reason_text(tz_load_relaxed(&g->wait_reason));
-    default:
-        return "dead";
+    uint64_t reason = tz_load_relaxed(&g->wait_reason);
+    v->status = "dead";
+    if (v->m) { /* whatever it is about to be */
+        v->status = "running";
+    } else if (tz_load_relaxed(&g->status) == TZ_G_RUNNABLE) {
+        v->status = "runnable";
+    } else if (tz_load_relaxed(&g->status) == TZ_G_WAITING) {
+        v->status = tz_wait_reason_text((uint32_t)(reason & ((1u << TZ_WAIT_BITS) - 1)));
+        v->minutes = tz_waits_minutes(reason, tz_os_now());
     }
 }
 
@@ -45,12 +45,12 @@ void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m)
         .go_pc = tz_load_relaxed(&g->go_pc),
         .g = g,
         .m = m,
-        .status = status_text(g, m),
         .tid = foreign ? locked->tid : 0,
         .locked = locked && !foreign,
         .begun = m || !(tz_load_relaxed(&g->special) && tz_load_relaxed(&g->resume) == (void *)tz_arch_entry),
         .fn = (uintptr_t)tz_load_relaxed(&g->fn),
     };
+    view_status(v, g);
     for (size_t i = 0; i + 1 < sizeof v->name; i++) /* it may be changing */
         v->name[i] = tz_load_relaxed(&g->name[i]);
 }

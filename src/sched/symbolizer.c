@@ -50,7 +50,8 @@ enum { QUIET, ASKED, WORKING, ENDING };
 static struct {
     uint32_t holder; /* 0, or the process id of who has it; a futex */
     int holder_tid;  /* peeked: which thread */
-    uint32_t state;  /* a futex */
+    uint32_t state;  /* a futex: who has asked sleeps on it */
+    uint32_t kicks;  /* a futex: the thread sleeps on it; grows, by a release, with what it shall look at */
     uint32_t n;
     uintptr_t at[BATCH];
     tz_symbols *symbols; /* made by the first holder */
@@ -64,13 +65,14 @@ static void serve(void *unused)
 {
     (void)unused;
     for (;;) {
+        uint32_t kicks = tz_load_acquire(&shared.kicks); /* before the looks: a later one ends the sleep */
         uint32_t state = tz_load_acquire(&shared.state);
         if (state == ENDING) {
             tz_store_release(&shared.state, QUIET);
             return;
         }
         if (state != ASKED) {
-            tz_os_futex_wait(&shared.state, state, TZ_OS_FOREVER);
+            tz_os_futex_wait(&shared.kicks, kicks, tz_waits_run());
             continue;
         }
         tz_store_relaxed(&shared.state, WORKING);
@@ -115,6 +117,12 @@ static void give_up(void)
     tz_os_futex_wake(&shared.holder, INT_MAX);
 }
 
+void tz_symbolizer_kick(void)
+{
+    tz_add_acq_rel(&shared.kicks, 1);
+    tz_os_futex_wake(&shared.kicks, 1);
+}
+
 int tz_symbolizer_start(void)
 {
     if (tz_load_relaxed(&shared.thread_pid) == (uint32_t)tz_os_pid())
@@ -132,7 +140,7 @@ void tz_symbolizer_stop(void)
         return;
     tz_store_relaxed(&shared.thread_pid, 0);
     tz_store_release(&shared.state, ENDING);
-    tz_os_futex_wake(&shared.state, 1);
+    tz_symbolizer_kick();
     give();
 }
 
@@ -172,7 +180,7 @@ static bool ask(const tz_symbolizer *z, const uintptr_t *at, uint32_t n)
     memcpy(shared.at, at, n * sizeof at[0]);
     shared.n = n;
     tz_store_release(&shared.state, ASKED);
-    tz_os_futex_wake(&shared.state, 1);
+    tz_symbolizer_kick();
     uint32_t seen = tz_load_relaxed(&tz_dwarf_progress), state;
     int64_t since = tz_os_now();
     while ((state = tz_load_acquire(&shared.state)) != QUIET) {

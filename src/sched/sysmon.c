@@ -24,6 +24,7 @@
 #include "sched/proc.h"
 #include "sched/retake.h"
 #include "sched/sched.h"
+#include "sched/traceback.h"
 
 #define LOOK_NS          50000
 #define LOOK_MAX_NS      1000000
@@ -328,6 +329,7 @@ void tz_sysmon(void *unused)
         follow_quota(w.now);
         int64_t deep =
             tz_load_relaxed(&tz_sched.npidle) == tz_load_relaxed(&tz_sched.nprocs) ? deep_until(w.now) : 0;
+        tz_waits_want(w.now); /* after that decision: whatever waits by then is seen */
         if (deep) {
             if (tz_load_relaxed(&tz_sched.trim_wanted)) {
                 tz_store_relaxed(&tz_sched.trim_wanted, 0);

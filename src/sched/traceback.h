@@ -31,6 +31,20 @@ void tz_symbolizer_want(tz_symbolizer *z, const uintptr_t *at, uint32_t n);
 /* What is there; n >= 1. Addresses that were not wanted before cost a round of their own. */
 const tz_symbol *tz_symbolizer_get(tz_symbolizer *z, uintptr_t at, uint32_t *n);
 
+/* The thread looks at tz_waits_run's time again. */
+void tz_symbolizer_kick(void);
+
+/* waits.c: since when goroutines wait. */
+/* A round shall be made before long: something has run. sysmon. */
+void tz_waits_want(int64_t now);
+/* Makes a round that is due, returns when the next one is. The symbolizer's thread. */
+int64_t tz_waits_run(void);
+/* A round: who waits is noted as seen at `now`. */
+void tz_waits_look(int64_t now);
+/* Whole minutes since the note in a g->wait_reason; 0 without one. */
+uint64_t tz_waits_minutes(uint64_t reason, int64_t now);
+extern int64_t tz_waits_every; /* ns between rounds; const, but for tests */
+
 /* gotraceback.c: TUZA_TRACEBACK or GOTRACEBACK. */
 typedef struct tz_traceback_level {
     uint32_t level; /* 0: no frames, 1: the program's, 2: the runtime's too */

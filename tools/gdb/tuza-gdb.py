@@ -79,7 +79,7 @@ def status_of(g):
     status = int(g["status"])
     if status == int(value("TZ_G_RUNNABLE")):
         return "running" if m_of(g) is not None else "runnable"
-    reason = int(g["wait_reason"])
+    reason = int(g["wait_reason"]) & 0xFF  # above it: since when (waits.c)
     try:
         return value(f"tz_wait_reason_text::text[{reason}]").string()
     except gdb.error:
