@@ -161,12 +161,6 @@ bool tz_report_begin(void)
     }
 }
 
-void tz_report_goroutines(tz_report_kind kind)
-{
-    if (tz_fatal_hooks.traceback)
-        tz_fatal_hooks.traceback(kind, __builtin_return_address(0));
-}
-
 void tz_report_close(void)
 {
     tz_report_flush();

@@ -34,10 +34,9 @@ typedef enum tz_report_kind {
 } tz_report_kind;
 TZ_NORETURN TZ_COLD void tz_report_end(tz_report_kind kind);
 
-/* The parts of end, for a report that ends otherwise: the goroutines; then, with all that there is to print
- * printed, close, which does not return where another report waits and will end the process; then die: exit
+/* Parts of end, for a report whose goroutines are shown otherwise (tz_traceback_regs): close, with all that
+ * there is to print printed, does not return where another report waits and will end the process; die is exit
  * code 2, or by SIGABRT where GOTRACEBACK asks for a core. */
-TZ_COLD void tz_report_goroutines(tz_report_kind kind);
 void tz_report_close(void);
 TZ_NORETURN void tz_report_die(void);
 

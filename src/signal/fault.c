@@ -46,7 +46,7 @@ TZ_NORETURN static void stack_overflow(const void *context, const tz_g *g)
                        "tuza_options all of them\n",
                  NULL);
     }
-    tz_report_end(TZ_REPORT_THROW);
+    tz_signal_end(TZ_REPORT_THROW, context);
 }
 
 TZ_NORETURN static void g0_overflow(const void *context, const tz_m *m)
@@ -56,7 +56,7 @@ TZ_NORETURN static void g0_overflow(const void *context, const tz_m *m)
         tz_print("runtime: morestack on g0, stack [", tz_hex(lo, (uintptr_t)m->g0->stack.lo), " ",
                  tz_hex(hi, (uintptr_t)m->g0->stack.hi), "], sp=", tz_hex(sp, tz_context_sp(context)),
                  "\nfatal error: morestack on g0\n", NULL);
-    tz_report_end(TZ_REPORT_THROW);
+    tz_signal_end(TZ_REPORT_THROW, context);
 }
 
 /* Whether the instruction touched memory at the end of the stack it runs on. */
@@ -88,7 +88,7 @@ TZ_NORETURN static void in_runtime(int sig, const siginfo_t *info, const void *c
                  " code=", tz_hex(code, (uint64_t)info->si_code),
                  " addr=", tz_hex(addr, (uintptr_t)info->si_addr), " pc=", tz_hex(pc, tz_context_pc(context)),
                  "]\n", NULL);
-    tz_report_end(TZ_REPORT_THROW);
+    tz_signal_end(TZ_REPORT_THROW, context);
 }
 
 static void report(int sig, siginfo_t *info, void *context)
@@ -96,11 +96,11 @@ static void report(int sig, siginfo_t *info, void *context)
     if (!tz_report_begin()) {
         if (dying)
             tz_os_signal_die_now(dying);
-        tz_report_end(TZ_REPORT_PANIC);
+        tz_signal_end(TZ_REPORT_PANIC, context);
     }
     dying = sig;
     tz_signal_print(sig, info, context);
-    tz_report_goroutines(TZ_REPORT_THROW);
+    tz_signal_goroutines(TZ_REPORT_THROW, context);
     tz_print("\n", NULL);
     tz_context_print(context);
     tz_report_close();

@@ -15,6 +15,10 @@ uintptr_t tz_context_sp(const void *context);
 /* Prints the registers in Go's form. */
 void tz_context_print(const void *context);
 
+/* The goroutines of a report, the failing one from where the signal came; and with that the report's end. */
+void tz_signal_goroutines(tz_report_kind kind, const void *context);
+TZ_NORETURN void tz_signal_end(tz_report_kind kind, const void *context);
+
 /* report.c: the first lines of a signal's report: "SIGSEGV: segmentation violation", "PC=... m=...". */
 void tz_signal_print(int sig, const siginfo_t *info, const void *context);
 /* "SIGSEGV: segmentation violation" */

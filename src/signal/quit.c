@@ -9,7 +9,7 @@ void tz_quit(int sig, siginfo_t *info, void *context)
     if (tz_reporting() || !tz_report_begin())
         return;
     tz_signal_print(sig, info, context);
-    tz_report_goroutines(TZ_REPORT_THROW);
+    tz_signal_goroutines(TZ_REPORT_THROW, context);
     tz_print("\n", NULL);
     tz_context_print(context);
     tz_report_close();

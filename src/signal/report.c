@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The first lines of a signal's report, in Go's words. */
+/* A signal's report: its first lines, in Go's words, and the goroutines. */
 #include "base/fatal.h"
 #include "os/os.h"
 #include "signal/handlers.h"
@@ -59,4 +59,18 @@ void tz_signal_print(int sig, const siginfo_t *info, const void *context)
     }
     if (sig == SIGILL || sig == SIGFPE)
         print_instruction(tz_context_pc(context));
+}
+
+void tz_signal_goroutines(tz_report_kind kind, const void *context)
+{
+    tz_regs regs;
+    tz_regs_signal(&regs, context);
+    tz_traceback_regs(kind, &regs);
+}
+
+void tz_signal_end(tz_report_kind kind, const void *context)
+{
+    tz_signal_goroutines(kind, context);
+    tz_report_close();
+    tz_report_die();
 }

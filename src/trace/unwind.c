@@ -21,6 +21,8 @@
 static bool find_row(tz_cfi_cache *cache, uintptr_t at, tz_cfi_row *row)
 {
     tz_object o;
+    if (at == 0) /* as an empty slot has it */
+        return false;
     if (!cache)
         return tz_object_find(at, &o) && tz_cfi_find(&o, at, row);
     uintptr_t hash = (at ^ at >> 9 ^ at >> 18) % TZ_CFI_CACHE;

@@ -90,7 +90,7 @@ static void in_hook(void *arg)
 //! callsexit loop 200
 //> fatal error: exit hook invoked exit
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int callsexit(void)
 {
     add(say, "not said\n", true);

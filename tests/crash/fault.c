@@ -29,7 +29,7 @@ static void write_nowhere_in(void *arg)
 //> PC=@X@ m=@N@ sigcode=1 addr=0x10
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int segv(void)
 {
     write_nowhere();
@@ -42,7 +42,7 @@ static int segv(void)
 //> PC=@X@ m=@N@ sigcode=1 addr=0x10
 //> unexpected signal in goroutine @N@
 //>
-//> goroutine @N@ [running]:
+//> goroutine @N@ gp=@X@ m=@N@ mp=@X@ [running]:
 //+ goroutine 1 [chan receive (nil chan)]:
 //+ rip    @X@
 //+ gs     @X@
@@ -58,7 +58,7 @@ static int segv_in_goroutine(void)
 //> PC=@X@ m=@N@ sigcode=2 addr=@X@
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int bus(void)
 {
     int fd = memfd_create("empty", 0);
@@ -83,7 +83,7 @@ RAW static int divide(int by)
 //> unexpected signal in goroutine 1
 //> instruction bytes: @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@ @X@
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int fpe(void)
 {
     return divide(zero);
@@ -106,7 +106,7 @@ static int ill(void)
 //> PC=@X@ m=@N@ sigcode=128
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int trap(void)
 {
 #if defined(__x86_64__)
@@ -123,7 +123,7 @@ static int trap(void)
 //> PC=@X@ m=@N@ sigcode=-6
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int aborts(void)
 {
     abort();
@@ -147,7 +147,7 @@ static void (*volatile function)(void);
 //> PC=0x0 m=@N@ sigcode=1 addr=0x0
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int nil_call(void)
 {
     function();
@@ -159,7 +159,7 @@ static int nil_call(void)
 //> PC=0x123456789000 m=@N@ sigcode=@N@ addr=0x123456789000
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int wild_jump(void)
 {
     function = (void (*)(void))0x123456789000;
@@ -173,7 +173,7 @@ static int wild_jump(void)
 //> PC=@X@ m=@N@ sigcode=-6 addr=@X@
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int sent_segv(void)
 {
     syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSEGV);
@@ -196,7 +196,7 @@ static int sent_segv_to_all(void)
 //> fatal error: unexpected signal during runtime execution
 //> [signal SIGSEGV: segmentation violation code=0x1 addr=0x10 pc=@X@]
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int in_runtime(void)
 {
     tuza_chan *c = tuza_chan_make(8, 1);
@@ -271,7 +271,7 @@ static void earlier_returns(int sig)
 //> PC=@X@ m=@N@ sigcode=1 addr=0x10
 //> unexpected signal in goroutine 1
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 //1 earlier
 static int earlier_in_goroutine(void)
 {
@@ -362,7 +362,7 @@ static int in_handler(void)
 //> PC=@X@ m=@N@ sigcode=1 addr=0x10
 //> unexpected signal in goroutine @N@
 //>
-//> goroutine @N@ [running]:
+//> goroutine @N@ gp=@X@ m=@N@ mp=@X@ [running]:
 static int segv_at_once(void)
 {
     for (int i = 0; i < 50; i++)

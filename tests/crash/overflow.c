@@ -42,7 +42,7 @@ static void overflow_large(void *arg)
 //> fatal error: stack overflow
 //> goroutine @N@ has 19@N@ bytes: tuza_go_with gives it another stack_size, tuza_options all of them
 //>
-//> goroutine @N@ [running]:
+//> goroutine @N@ gp=@X@ m=@N@ mp=@X@ [running]:
 //+ goroutine 1 [chan receive (nil chan)]:
 static int overflow(void)
 {
@@ -96,7 +96,7 @@ static int overflow_smallest(void)
 //> fatal error: stack overflow
 //> goroutine 1 has @N@ bytes: the process's stack limit (ulimit -s) when tuza_run was called
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int overflow_main(void)
 {
     overflow_small(NULL);
