@@ -309,6 +309,23 @@ static TZ_NOINLINE void waits_in_yield(void)
     STAY();
 }
 
+/* Frames that only their frame pointer finds. */
+static TZ_NOINLINE void waits_deep_in_frames(int n)
+{
+    volatile char variable[(size_t)n + 1];
+    variable[n] = 1;
+    if (n)
+        waits_deep_in_frames(n - 1);
+    else
+        waits_in_chan();
+    STAY();
+}
+
+static void waits_in_frames(void)
+{
+    waits_deep_in_frames(20);
+}
+
 static void goes_to_park(void *arg)
 {
     parked = tz_self_m->g;
@@ -395,7 +412,7 @@ static uintptr_t harmful(uintptr_t lo, uintptr_t hi)
  * not there. */
 TEST(fuzzed_stacks)
 {
-    park_one(waits_in_chan);
+    park_one(waits_in_frames);
     EVENTUALLY(tz_load_relaxed(&parked->status) == TZ_G_WAITING);
     uintptr_t sp = (uintptr_t)parked->sp, hi = (uintptr_t)parked->stack.hi, lo = (uintptr_t)parked->stack.lo;
     size_t words = (hi - sp) / sizeof sp;
