@@ -67,6 +67,8 @@ static bool read_sections(tz_elf *e)
         return false;
     const Elf64_Shdr *sections = (const void *)(e->file + header.e_shoff);
     const Elf64_Shdr *dynamic = NULL;
+    e->sections = sections;
+    e->nsections = header.e_shnum;
     for (size_t i = 0; i < header.e_shnum; i++) {
         const Elf64_Shdr *s = &sections[i];
         if (s->sh_type == SHT_SYMTAB)
@@ -95,6 +97,18 @@ bool tz_elf_open(tz_elf *e, const char *path, const void *image)
     return false;
 }
 
+/* Whether the address is the symbol's: one without a size goes on to the end of its section. */
+static bool holds(const tz_elf *e, const Elf64_Sym *s, uintptr_t address)
+{
+    const Elf64_Shdr *sections = e->sections;
+    if (s->st_value > address)
+        return false;
+    if (s->st_size)
+        return address - s->st_value < s->st_size;
+    return s->st_shndx < e->nsections &&
+           address - sections[s->st_shndx].sh_addr < sections[s->st_shndx].sh_size;
+}
+
 /* One pass over the whole table: it is not sorted, and each answer is remembered by whoever asks. */
 const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start)
 {
@@ -104,9 +118,7 @@ const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start
         const Elf64_Sym *s = &symbols[i];
         unsigned type = ELF64_ST_TYPE(s->st_info);
         if ((type != STT_FUNC && type != STT_GNU_IFUNC) || s->st_shndx == SHN_UNDEF ||
-            s->st_value > address || s->st_name >= e->strings_size)
-            continue;
-        if (s->st_size && address - s->st_value >= s->st_size)
+            s->st_name >= e->strings_size || !holds(e, s, address))
             continue;
         /* The nearest before it; of two at one place the one that is known outside. */
         if (!best || s->st_value > best->st_value ||

@@ -8,6 +8,8 @@
 typedef struct tz_elf {
     const uint8_t *file; /* mapped for good; NULL: it can't be read */
     size_t size;
+    const void *sections;
+    size_t nsections;
     const void *symbols; /* NULL: none */
     size_t nsymbols;
     const char *strings;
