@@ -60,8 +60,8 @@ typedef struct tz_fatal_hooks_t {
     void (*write)(int fd, const char *text, size_t n);
     void (*exit)(int code);
     void (*abort)(void);
-    void (*hang)(void); /* sleeps for ever */
-    void (*nap)(void);  /* sleeps for a moment */
+    void (*hang)(void);  /* sleeps for ever */
+    void (*nap)(void);   /* sleeps for a moment */
     void (*begin)(void); /* before the first line of a report */
     /* The goroutines' headers and frames. pc: the report was asked for by the call that returns there. */
     void (*traceback)(tz_report_kind kind, const void *pc);

@@ -28,7 +28,7 @@ static void view_status(tz_gview *v, tz_g *g)
     } else if (tz_load_relaxed(&g->status) == TZ_G_RUNNABLE) {
         v->status = "runnable";
     } else if (tz_load_relaxed(&g->status) == TZ_G_WAITING) {
-        v->status = tz_wait_reason_text((uint32_t)(reason & ((1u << TZ_WAIT_BITS) - 1)));
+        v->status = tz_wait_reason_text(tz_wait_reason_of(reason));
         v->minutes = tz_waits_minutes(reason, tz_os_now());
     }
 }

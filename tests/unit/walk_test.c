@@ -408,8 +408,8 @@ static uintptr_t harmful(uintptr_t lo, uintptr_t hi)
     }
 }
 
-/* TB-16: whatever a parked goroutine's stack and saved registers are: the walk ends, and reads nothing that is
- * not there. */
+/* TB-16: whatever a parked goroutine's stack and saved registers are: the walk ends, and reads nothing that
+ * is not there. */
 TEST(fuzzed_stacks)
 {
     park_one(waits_in_frames);
