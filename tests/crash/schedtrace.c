@@ -128,7 +128,7 @@ static void nothing(void *arg)
 }
 static int embedded(void)
 {
-    int before = threads(); /* a sanitizer has one of its own */
+    int before = 0;
     for (int i = 0; i < 3; i++) {
         if (tuza_start(NULL) < 0)
             return 90;
@@ -136,8 +136,10 @@ static int embedded(void)
         usleep(20000);
         if (tuza_stop(0) < 0)
             return 91;
+        if (i == 0)
+            before = threads(); /* a sanitizer has one of its own, from now on at the latest */
     }
-    printf("threads left: %d\n", threads() - before);
+    printf("threads left: %d\n", threads() - (before > 2 ? 2 : before));
     return 0;
 }
 
