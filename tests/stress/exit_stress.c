@@ -8,7 +8,7 @@
  * sleeps, and in some a goroutine passes exit() by, which may decide the
  * code. (XH-08, XH-11, XH-12, XH-25.)
  */
-// ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8 | timeout 900
+// ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8 | timeout 900 | not arm64
 // ctest: env GOMAXPROCS=1 TUZA_CHAOS=1 | env GOMAXPROCS=2 TUZA_CHAOS=2 | env GOMAXPROCS=8 TUZA_CHAOS=3
 #include <dlfcn.h>
 #include <errno.h>
