@@ -133,7 +133,6 @@ static void throw_text(const char *text)
 /* Before any constructor of the program, which may add a hook. */
 static __attribute__((constructor(101))) void wire(void)
 {
-    tz_at_start = tz_exit_listen;
     tz_exithook_hooks = (tz_exithook_hooks_t){.gosched = give_way, .goid = caller, .throw = throw_text};
 }
 

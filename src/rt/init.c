@@ -45,6 +45,9 @@ int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
 
 int tuza_start(const tuza_options *opts)
 {
+    int err = tz_exit_listen();
+    if (err < 0)
+        return err;
     return tz_sched_start(opts, tz_signal_handle);
 }
 

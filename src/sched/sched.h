@@ -199,9 +199,6 @@ bool tz_waitline_wake(tz_waitline *l);
 /* ending.c: no goroutine but the caller's runs again; from any thread, outside of the runtime, once. */
 void tz_end_world(void);
 
-/* stop.c: what the layers above do before tuza_start starts anything; a negative errno is its result. */
-extern int (*tz_at_start)(void);
-
 /* start.c. The runtime is READY; throws where memory is too short for that, or after fork. */
 void tz_need_runtime(void);
 /* And its threads run: for whoever starts a goroutine or waits. In user code. 0 or a negative errno. */

@@ -26,12 +26,6 @@
 
 static tuza_options in_force; /* lock start */
 
-static int no_wish(void)
-{
-    return 0;
-}
-int (*tz_at_start)(void) = no_wish;
-
 static int check(const tuza_options *o)
 {
     for (size_t i = 0; i < sizeof o->zero / sizeof o->zero[0]; i++)
@@ -83,9 +77,6 @@ int tz_sched_start(const tuza_options *opts, void (*signals)(bool on))
         return err;
     if (tz_load_relaxed(&tz_sched.started) == TZ_STARTED_GONE)
         tz_throw("tuza after fork");
-    err = tz_at_start();
-    if (err < 0)
-        return err;
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
     /* Where it runs already, by tuza_run or because a goroutine was started, it runs with the defaults. */
     bool runs = tz_sched.embedded || tz_sched.threads;
