@@ -24,16 +24,16 @@
 #include "os/os.h"
 #include "os/sys.h"
 
-enum { FREE, LIVES, ENDED, JOINED };
+enum { FREE, STARTING, LIVES, ENDED, JOINED };
 
 struct start {
-    /* FREE -> LIVES by the starter's CAS (acquire); LIVES -> ENDED by the thread (release); either -> JOINED
-     * by the CAS (acquire) of whoever joins it, who then gives it back or, not gone yet, makes it ENDED
-     * again. */
+    /* FREE -> STARTING by the starter's CAS (acquire); -> LIVES -> ENDED by the thread (release); either of
+     * these -> JOINED by the CAS (acquire) of whoever joins it, who then gives it back or, not gone yet,
+     * makes it ENDED again. */
     uint32_t state;
     void (*fn)(void *);
     void *arg;
-    pthread_t id; /* written by the thread itself before fn */
+    pthread_t id; /* written by the thread itself before it LIVES */
     char name[16];
 };
 
@@ -55,7 +55,7 @@ static struct start *start_claim(void)
     for (struct start_page *page = head; page != NULL; page = page->next) {
         for (int i = 0; i < STARTS_PER_PAGE; i++) {
             uint32_t free = FREE;
-            if (tz_cas_acquire(&page->start[i].state, &free, LIVES))
+            if (tz_cas_acquire(&page->start[i].state, &free, STARTING))
                 return &page->start[i];
         }
     }
@@ -63,7 +63,7 @@ static struct start *start_claim(void)
     struct start_page *page = tz_os_reserve((sizeof *page + unit - 1) / unit * unit);
     if (page == NULL)
         return NULL;
-    page->start[0].state = LIVES;
+    page->start[0].state = STARTING;
     do
         page->next = head;
     while (!tz_cas_release(&start_pages, &head, page));
@@ -73,20 +73,26 @@ static struct start *start_claim(void)
 /* What of the threads to join. */
 enum { GONE, ENDED_TOO, LIVING_TOO };
 
-static void join(int which)
+/* How many were there to join. */
+static int join(int which)
 {
+    int n = 0;
     for (struct start_page *page = tz_load_acquire(&start_pages); page != NULL; page = page->next) {
         for (int i = 0; i < STARTS_PER_PAGE; i++) {
             struct start *s = &page->start[i];
-            uint32_t state = tz_load_relaxed(&s->state);
+            uint32_t state;
+            while ((state = tz_load_relaxed(&s->state)) == STARTING && which == LIVING_TOO)
+                tz_os_yield(); /* it can't be named before it has told its name */
             if (state != ENDED && !(which == LIVING_TOO && state == LIVES))
                 continue;
             if (!tz_cas_acquire(&s->state, &state, JOINED))
                 continue;
             bool gone = (which == GONE ? pthread_tryjoin_np(s->id, NULL) : pthread_join(s->id, NULL)) == 0;
             tz_store_release(&s->state, gone ? FREE : ENDED);
+            n++;
         }
     }
+    return n;
 }
 
 static pthread_key_t ending;
@@ -119,7 +125,8 @@ static void make_key(void)
 void tz_os_threads_join(void)
 {
     int saved = errno;
-    join(LIVING_TOO);
+    while (join(LIVING_TOO) != 0)
+        continue; /* one that was joined may have started another */
     errno = saved;
 }
 
@@ -134,6 +141,7 @@ static void *thread_main(void *p)
 {
     struct start *s = p;
     s->id = pthread_self();
+    tz_store_release(&s->state, LIVES);
     if (have_ending)
         pthread_setspecific(ending, s);
     pthread_setname_np(s->id, s->name);

@@ -285,12 +285,18 @@ static void template_thread(void *unused)
             int err = newm();
             if (err == 0) {
                 failures = 0;
-                break;
+                wanted = false;
+                continue;
             }
             if (++failures >= RETRIES)
                 warn(err);
             /* The request stands: it is tried again until it is met, ever more slowly. */
             tz_os_sleep_until(tz_os_now() + (failures < 100 ? failures : 100) * (int64_t)1000000);
+        }
+        if (wanted) { /* the stop came first: nothing is on its way */
+            tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+            tz_store_relaxed(&tz_sched.mstarting, tz_sched.mstarting - 1);
+            tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         }
     }
 }
