@@ -16,7 +16,7 @@
  * whoever keeps the record; all-zero is one that has none yet. Below it is a
  * guard, above it room for what handlers write down.
  */
-#define TZ_OS_SIGSTACK_ABOVE ((size_t)20 << 10)
+#define TZ_OS_SIGSTACK_ABOVE ((size_t)12 << 10)
 typedef struct tz_os_sigstack {
     char *lo;
     size_t size;

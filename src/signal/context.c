@@ -5,76 +5,90 @@
 #include "base/fatal.h"
 #include "signal/handlers.h"
 
-typedef struct reg {
-    const char *name;
-    uint64_t value;
-} reg;
-
-static void print(const reg *regs, size_t n)
-{
-    char buf[24];
-    for (size_t i = 0; i < n; i++)
-        tz_print(regs[i].name, tz_hex(buf, regs[i].value), "\n", NULL);
-}
-
 #if defined(__x86_64__)
 
-uintptr_t tz_context_pc(const void *context)
-{
-    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-}
+static const char names[TZ_REGISTERS][8] = {"rax    ", "rbx    ", "rcx    ", "rdx    ", "rdi    ", "rsi    ",
+                                            "rbp    ", "rsp    ", "r8     ", "r9     ", "r10    ", "r11    ",
+                                            "r12    ", "r13    ", "r14    ", "r15    ", "rip    ", "rflags ",
+                                            "cs     ", "fs     ", "gs     "};
+#define PC 16
+#define SP 7
 
-uintptr_t tz_context_sp(const void *context)
+void tz_context_registers(const void *context, tz_registers *out)
 {
-    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RSP];
-}
-
-void tz_context_print(const void *context)
-{
+    static const unsigned char order[] = {REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RDI, REG_RSI,
+                                          REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                          REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP, REG_EFL};
     const greg_t *r = ((const ucontext_t *)context)->uc_mcontext.gregs;
     uint64_t segments = (uint64_t)r[REG_CSGSFS];
-    const reg regs[] = {
-        {"rax    ", (uint64_t)r[REG_RAX]},    {"rbx    ", (uint64_t)r[REG_RBX]},
-        {"rcx    ", (uint64_t)r[REG_RCX]},    {"rdx    ", (uint64_t)r[REG_RDX]},
-        {"rdi    ", (uint64_t)r[REG_RDI]},    {"rsi    ", (uint64_t)r[REG_RSI]},
-        {"rbp    ", (uint64_t)r[REG_RBP]},    {"rsp    ", (uint64_t)r[REG_RSP]},
-        {"r8     ", (uint64_t)r[REG_R8]},     {"r9     ", (uint64_t)r[REG_R9]},
-        {"r10    ", (uint64_t)r[REG_R10]},    {"r11    ", (uint64_t)r[REG_R11]},
-        {"r12    ", (uint64_t)r[REG_R12]},    {"r13    ", (uint64_t)r[REG_R13]},
-        {"r14    ", (uint64_t)r[REG_R14]},    {"r15    ", (uint64_t)r[REG_R15]},
-        {"rip    ", (uint64_t)r[REG_RIP]},    {"rflags ", (uint64_t)r[REG_EFL]},
-        {"cs     ", segments & 0xffff},       {"fs     ", segments >> 32 & 0xffff},
-        {"gs     ", segments >> 16 & 0xffff},
-    };
-    print(regs, sizeof regs / sizeof regs[0]);
+    size_t n = sizeof order / sizeof order[0];
+    for (size_t i = 0; i < n; i++)
+        out->value[i] = (uint64_t)r[order[i]];
+    out->value[n] = segments & 0xffff; /* cs, gs, fs from the low end */
+    out->value[n + 1] = segments >> 32 & 0xffff;
+    out->value[n + 2] = segments >> 16 & 0xffff;
 }
 
 #elif defined(__aarch64__)
 
-uintptr_t tz_context_pc(const void *context)
-{
-    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.pc;
-}
+static const char names[TZ_REGISTERS][9] = {
+    "r0      ", "r1      ", "r2      ", "r3      ", "r4      ", "r5      ", "r6      ",
+    "r7      ", "r8      ", "r9      ", "r10     ", "r11     ", "r12     ", "r13     ",
+    "r14     ", "r15     ", "r16     ", "r17     ", "r18     ", "r19     ", "r20     ",
+    "r21     ", "r22     ", "r23     ", "r24     ", "r25     ", "r26     ", "r27     ",
+    "r28     ", "r29     ", "lr      ", "sp      ", "pc      ", "fault   "};
+#define SP 31
+#define PC 32
 
-uintptr_t tz_context_sp(const void *context)
+void tz_context_registers(const void *context, tz_registers *out)
 {
-    return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.sp;
-}
-
-void tz_context_print(const void *context)
-{
-    static const char names[][9] = {
-        "r0      ", "r1      ", "r2      ", "r3      ", "r4      ", "r5      ", "r6      ", "r7      ",
-        "r8      ", "r9      ", "r10     ", "r11     ", "r12     ", "r13     ", "r14     ", "r15     ",
-        "r16     ", "r17     ", "r18     ", "r19     ", "r20     ", "r21     ", "r22     ", "r23     ",
-        "r24     ", "r25     ", "r26     ", "r27     ", "r28     ", "r29     ", "lr      "};
     const mcontext_t *c = &((const ucontext_t *)context)->uc_mcontext;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        print(&(reg){names[i], c->regs[i]}, 1);
-    const reg regs[] = {{"sp      ", c->sp}, {"pc      ", c->pc}, {"fault   ", c->fault_address}};
-    print(regs, sizeof regs / sizeof regs[0]);
+    for (size_t i = 0; i <= 30; i++)
+        out->value[i] = c->regs[i];
+    out->value[SP] = c->sp;
+    out->value[PC] = c->pc;
+    out->value[PC + 1] = c->fault_address;
 }
 
 #else
 #error "tuza: this CPU has no port"
 #endif
+
+uintptr_t tz_registers_pc(const tz_registers *r)
+{
+    return r->value[PC];
+}
+
+uintptr_t tz_context_pc(const void *context)
+{
+    tz_registers r;
+    tz_context_registers(context, &r);
+    return r.value[PC];
+}
+
+uintptr_t tz_context_sp(const void *context)
+{
+    tz_registers r;
+    tz_context_registers(context, &r);
+    return r.value[SP];
+}
+
+void tz_registers_print(const tz_registers *r)
+{
+    char buf[24];
+    for (size_t i = 0; i < TZ_REGISTERS; i++)
+        tz_print(names[i], tz_hex(buf, r->value[i]), "\n", NULL);
+}
+
+void tz_context_print(const void *context)
+{
+    tz_registers r;
+    tz_context_registers(context, &r);
+    tz_registers_print(&r);
+}
+
+bool tz_context_on_signal_stack(const void *context, const void *p)
+{
+    const stack_t *s = &((const ucontext_t *)context)->uc_stack;
+    return (uintptr_t)p - (uintptr_t)s->ss_sp < s->ss_size;
+}

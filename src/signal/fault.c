@@ -100,9 +100,7 @@ static void report(int sig, siginfo_t *info, void *context)
     }
     dying = sig;
     tz_signal_print(sig, info, context);
-    tz_signal_goroutines(TZ_REPORT_THROW, context);
-    tz_print("\n", NULL);
-    tz_context_print(context);
+    tz_signal_print_all(context);
     tz_report_close();
     tz_os_action_call(tz_signal_earlier(sig), sig, info, context);
     tz_os_signal_die(sig, info);

@@ -7,7 +7,8 @@
  * kept and called for what is not ours, and after our report. TRAP, SYS and
  * QUIT mean something else to whoever has a handler for them (a debugging
  * aid, a sandbox, a daemon that ends gently), so only their defaults are
- * replaced. All other signals are left alone.
+ * replaced. URG is how a thread is asked for its goroutine's frames
+ * (running.c). All other signals are left alone.
  *
  * Handlers run on the alternate stack with every signal blocked but the
  * faults: a failure in a handler comes back here, where the report's level
@@ -38,6 +39,7 @@ static struct entry {
     {.sig = SIGTRAP, .kind = DEFAULT_ONLY, .fn = tz_fault},
     {.sig = SIGSYS, .kind = DEFAULT_ONLY, .fn = tz_fault},
     {.sig = SIGQUIT, .kind = DEFAULT_ONLY, .fn = tz_quit},
+    {.sig = SIGURG, .kind = REPLACE, .fn = tz_asked},
 };
 #define ENTRIES (sizeof entries / sizeof entries[0])
 
@@ -78,10 +80,12 @@ static void install(void)
         if (replaced)
             tz_os_signal_handle(e->sig, handler, &mask);
     }
+    tz_asked_init(true);
 }
 
 static void remove_ours(void)
 {
+    tz_asked_init(false);
     for (size_t i = 0; i < ENTRIES; i++) {
         struct entry *e = &entries[i];
         if (e->ours && tz_os_signal_action(e->sig).handler == (uintptr_t)handler)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SIGQUIT: all goroutines, the registers, exit code 2. */
+/* SIGQUIT: all goroutines, the registers, exit code 2, or a core where GOTRACEBACK asks for one. */
 #include "base/fatal.h"
 #include "signal/handlers.h"
 
@@ -9,9 +9,7 @@ void tz_quit(int sig, siginfo_t *info, void *context)
     if (tz_reporting() || !tz_report_begin())
         return;
     tz_signal_print(sig, info, context);
-    tz_signal_goroutines(TZ_REPORT_THROW, context);
-    tz_print("\n", NULL);
-    tz_context_print(context);
+    tz_signal_print_all(context);
     tz_report_close();
     tz_report_die();
 }

@@ -2,6 +2,7 @@
 /* A signal's report: its first lines, in Go's words, and the goroutines. */
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/traceback.h"
 #include "signal/handlers.h"
 
 static const struct {
@@ -66,6 +67,17 @@ void tz_signal_goroutines(tz_report_kind kind, const void *context)
     tz_regs regs;
     tz_regs_signal(&regs, context);
     tz_traceback_regs(kind, &regs);
+}
+
+void tz_signal_print_all(const void *context)
+{
+    tz_signal_goroutines(TZ_REPORT_THROW, context);
+    if (tz_gotraceback().level == 0)
+        return;
+    tz_print("\n", NULL);
+    tz_context_print(context);
+    if (tz_gotraceback().core)
+        tz_asked_print_registers();
 }
 
 void tz_signal_end(tz_report_kind kind, const void *context)
