@@ -32,10 +32,12 @@
 #include "base/fatal.h"
 #include "os/os.h"
 #include "sched/sched.h"
+#include "sched/traceback.h"
 #include "signal/handlers.h"
 #include "trace/unwind.h"
 
 #define PATIENCE_NS 10000000
+#define CORE_NS     10000000000
 #define RETRY_NS    100000
 
 enum { IDLE, ASKED, WRITING, DONE, LEFT };
@@ -98,19 +100,35 @@ static bool give_up(record *r, uint32_t word)
            (word == WRITING && tz_cas_relaxed(&r->word, &word, LEFT));
 }
 
+/* Whether it only lacks a processor. */
+static bool is_runnable(int tid)
+{
+    int fd = tz_os_thread_stat_open(tid);
+    if (fd < 0)
+        return false;
+    char state = tz_os_thread_state(fd);
+    tz_os_close(fd);
+    return state == 'R';
+}
+
 static bool ask(record *r, int tid)
 {
     int64_t until = tz_os_now() + PATIENCE_NS;
+    /* Who wants a core wants all of it: Go's patience with threads that are slow to come. */
+    int64_t limit = tz_gotraceback().core && tz_report_depth() ? until + CORE_NS : until;
     if (!r || !begin(r, until))
         return false;
     if (tz_os_signal_thread(tid, SIGURG) < 0)
-        until = 0;
+        until = limit = 0;
     for (;;) {
         uint32_t word = tz_load_acquire(&r->word); /* pairs with the release of DONE */
         if (word == DONE)
             return true;
-        if (tz_os_now() < until)
+        int64_t now = tz_os_now();
+        if (now < until)
             tz_os_futex_wait(&r->word, word, until);
+        else if (now < limit && is_runnable(tid))
+            until = now + PATIENCE_NS;
         else if (give_up(r, word))
             return false;
     }

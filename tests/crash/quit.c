@@ -36,6 +36,84 @@ static int quit(void)
     return 0;
 }
 
+__attribute__((noinline)) static void all_threads_loop(void *arg)
+{
+    __atomic_fetch_add((int *)arg, 1, __ATOMIC_ACQ_REL);
+    for (volatile int i = 0;; i++)
+        ;
+}
+
+static void spin_four(void)
+{
+    static int spins;
+    for (int i = 0; i < 4; i++)
+        crash_go(all_threads_loop, &spins);
+    while (__atomic_load_n(&spins, __ATOMIC_ACQUIRE) < 4)
+        tuza_sleep(TUZA_MILLISECOND);
+}
+
+/* SG-05: GOTRACEBACK=crash: each of them shows its frames, and which signal the others got; then SIGABRT. */
+//! quit_crash signal 6 env GOTRACEBACK=crash not tsan
+//> SIGQUIT: quit
+//> PC=@X@ m=@N@ sigcode=0
+//>
+//+ all_threads_loop(...)
+//+ all_threads_loop(...)
+//+ all_threads_loop(...)
+//+ all_threads_loop(...)
+//+ rip    @X@
+//+
+//+ -----
+//+
+//+ SIGQUIT: quit
+//+ PC=@X@ m=@N@ sigcode=0
+//+ goroutine @N@
+//+ rip    @X@
+static int quit_crash(void)
+{
+    spin_four();
+    kill(getpid(), SIGQUIT);
+    tuza_chan_recv(NULL, NULL);
+    return 0;
+}
+
+static void quit_on_g0(int sig)
+{
+    (void)sig;
+    raise(SIGQUIT);
+}
+
+/* SG-06: and where a thread that runs no goroutine takes the signal. */
+//! quit_crash_on_g0 signal 6 env GOTRACEBACK=crash not tsan
+//> SIGQUIT: quit
+//> PC=@X@ m=@N@ sigcode=-6
+//>
+//> runtime stack:
+//+ all_threads_loop(...)
+//+ all_threads_loop(...)
+//+ all_threads_loop(...)
+//+ all_threads_loop(...)
+static int quit_crash_on_g0(void)
+{
+    tuza_lock_os_thread(); /* the first thread has nothing else to do, and gets the signal */
+    spin_four();
+    struct sigaction act = {.sa_handler = quit_on_g0};
+    sigaction(SIGALRM, &act, NULL);
+    alarm(1);
+    tuza_sleep(100 * TUZA_SECOND);
+    return 0;
+}
+
+/* TB-18: GOTRACEBACK=none: the signal's lines and no more. */
+//! quit_none env GOTRACEBACK=none not tsan
+//> SIGQUIT: quit
+//> PC=@X@ m=@N@ sigcode=@N@
+static int quit_none(void)
+{
+    raise(SIGQUIT);
+    return 0;
+}
+
 static void block_quit(void *arg)
 {
     sigset_t set;
@@ -90,6 +168,7 @@ static int hup(void)
 #name, name \
     }
 static const crash_case cases[] = {
-    CASE(quit), CASE(quit_blocked), CASE(term), CASE(hup), {NULL, NULL},
+    CASE(quit), CASE(quit_crash), CASE(quit_crash_on_g0), CASE(quit_none), CASE(quit_blocked),
+    CASE(term), CASE(hup),        {NULL, NULL},
 };
 CRASH_MAIN(cases)
