@@ -64,6 +64,6 @@ void tz_os_sigstack_off(tz_os_sigstack *s)
         return;
     s->on = false;
     stack_t now, old = {.ss_sp = s->old_lo, .ss_size = s->old_size, .ss_flags = s->old_flags};
-    if (set(NULL, &now) == 0 && now.ss_sp == s->lo)
-        set(&old, NULL);
+    if (set(&old, &now) == 0 && now.ss_sp != s->lo)
+        set(&now, NULL);
 }
