@@ -22,7 +22,7 @@ static int handled, misplaced, bad_mask;
 
 static void handler(int sig)
 {
-    char here;
+    char here = 0;
     stack_t s;
     (void)sig;
     if (!on_alternate(&here, &s))
@@ -46,7 +46,7 @@ static void raise_it(void *arg)
 {
     tuza_chan *c = arg;
     tuza_lock_os_thread(); /* the thread that the stack belongs to */
-    char here;
+    char here = 0;
     stack_t s;
     CHECK(!on_alternate(&here, &s));
     CHECK(!(s.ss_flags & SS_DISABLE));
