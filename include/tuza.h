@@ -29,6 +29,7 @@
 #include "tuza/chan.h"
 #include "tuza/errno.h"
 #include "tuza/go.h"
+#include "tuza/panic.h"
 #include "tuza/time.h"
 
 #endif /* TUZA_H */

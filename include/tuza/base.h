@@ -27,6 +27,7 @@
 #define TUZA_NORETURN     __attribute__((noreturn))
 #define TUZA_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
 #define TUZA_MUST_CHECK   __attribute__((warn_unused_result))
+#define TUZA_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 TUZA_BEGIN_DECLS
 

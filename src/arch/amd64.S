@@ -85,6 +85,29 @@
         jmpq    *%rcx
 .endm
 
+/* The way back from a call that was made with SAVE. */
+.macro RESTORE_AND_RETURN
+        popq    %r15
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r15
+        popq    %r14
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r14
+        popq    %r13
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r13
+        popq    %r12
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r12
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        popq    %rbp
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbp
+        retq
+.endm
+
 /* The unwind state of a context just switched to (or about to be left): all registers saved. */
 .macro CFI_SAVED
         .cfi_def_cfa %rsp, 56
@@ -314,6 +337,56 @@ FUNC tz_regs_here
         movb    $0, 8+8*17(%rdi)
         ret
 END tz_regs_here
+
+/*
+ * bool tz_arch_call(void **context, void (*fn)(void *), void *arg)
+ * rdi = context, rsi = fn, rdx = arg. The context is the stack pointer at the saved registers; the word there
+ * is the context's own address.
+ */
+.macro CALL
+        SAVE
+        pushq   %rdi
+        .cfi_adjust_cfa_offset 8
+        movq    %rsp, (%rdi)
+        movq    %rdx, %rdi
+        callq   *%rsi
+        movl    $1, %eax
+        addq    $8, %rsp
+        .cfi_adjust_cfa_offset -8
+        RESTORE_AND_RETURN
+.endm
+
+FUNC tz_arch_call
+        CALL
+END tz_arch_call
+
+/* The same, and no C++ exception passes. */
+FUNC tz_arch_call_barrier
+        .cfi_personality 0x1b, tz_arch_barrier_personality
+        CALL
+END tz_arch_call_barrier
+
+/* void tz_arch_unwind(void *context): the tz_arch_call that made it returns false. */
+FUNC tz_arch_unwind
+        leaq    8(%rdi), %rsp
+        CFI_SAVED
+        xorl    %eax, %eax
+        RESTORE_AND_RETURN
+END tz_arch_unwind
+
+/*
+ * Where a goroutine goes on after a signal handler that calls a function in its name: rdi = fn, rsi its
+ * argument, at rsp the interrupted instruction and the stack pointer it had. To unwinders a signal frame.
+ */
+FUNC tz_arch_signalled
+        .cfi_signal_frame
+        .cfi_escape 0x0f, 3, 0x77, 8, 0x06      /* the CFA is the word at rsp + 8 */
+        .cfi_escape 0x10, 16, 2, 0x77, 0        /* rip is at rsp */
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        callq   *%rax
+        ud2
+END tz_arch_signalled
 
 /* By this note a copy of the runtime is found in the process (os/objects.c). */
         .section .note.tuza, "a", @note

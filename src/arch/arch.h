@@ -54,6 +54,31 @@ void tz_arch_entry_g0(void);
  * caller. */
 void tz_arch_resume_call(void);
 
+/*
+ * Calls that can be abandoned. tz_arch_call saves the registers, makes the
+ * stack pointer there *context, and calls fn(arg): true. tz_arch_unwind makes
+ * that same call return false, whatever fn is in the middle of: it returns
+ * once, so C sees nothing special in it. As long as the call has not
+ * returned, the word at *context is the address `context`.
+ */
+bool tz_arch_call(void **context, void (*fn)(void *), void *arg);
+TZ_NORETURN void tz_arch_unwind(void *context);
+/* tz_arch_call; a C++ exception that would pass it ends in std::terminate, at its throw. */
+bool tz_arch_call_barrier(void **context, void (*fn)(void *), void *arg);
+
+/* signal.c: what a fault handler tells of its fault. */
+typedef struct tz_arch_fault {
+    uint64_t frame[4]; /* the assembly's: the instruction, its stack pointer, x30 */
+    uintptr_t pc, addr;
+    int sig, code;
+} tz_arch_fault;
+/* To be called in a signal handler on another stack: when it returns, the thread calls fn(copy of *fault) as
+ * if the interrupted instruction had, and fn must not return. False where the stack, which ends at `lo`, has
+ * no room for it. */
+bool tz_arch_call_after_signal(void *ucontext, const tz_arch_fault *fault, const char *lo,
+                               void (*fn)(tz_arch_fault *fault));
+void tz_arch_signalled(void);
+
 typedef struct tz_arch_hooks_t {
     void (*ended)(void); /* fn of a goroutine has returned; in user code; never returns */
     void (*unlock_slow)(struct tz_m *m, void *lock); /* releases a lock that has waiters, after the switch */
@@ -62,6 +87,18 @@ typedef struct tz_arch_hooks_t {
     void (*switched)(struct tz_m *m); /* sanitizers: after; runs the after-switch action */
 } tz_arch_hooks_t;
 extern tz_arch_hooks_t tz_arch_hooks;
+
+/* A word of a stack, behind the back of sanitizers: the frame it belongs to may be gone. */
+TZ_INLINE uintptr_t tz_arch_peek(const void *p)
+{
+    uintptr_t word;
+#if defined(__x86_64__)
+    __asm__ volatile("movq (%1), %0" : "=r"(word) : "r"(p) : "memory");
+#else
+    __asm__ volatile("ldr %0, [%1]" : "=r"(word) : "r"(p) : "memory");
+#endif
+    return word;
+}
 
 /* A hint that this is a busy wait. */
 TZ_INLINE void tz_arch_pause(void)

@@ -366,6 +366,62 @@ FUNC tz_regs_here
         ret
 END tz_regs_here
 
+/*
+ * bool tz_arch_call(void **context, void (*fn)(void *), void *arg)
+ * x0 = context, x1 = fn, x2 = arg. The context is the stack pointer at the saved registers, below them the
+ * context's own address.
+ */
+.macro CALL
+        SAVE
+        str     x0, [sp, #-16]!
+        .cfi_adjust_cfa_offset 16
+        mov     x9, sp
+        str     x9, [x0]
+        mov     x0, x2
+        blr     x1
+        mov     w0, #1
+        add     sp, sp, #16
+        .cfi_adjust_cfa_offset -16
+        RESTORE x30
+        ret
+.endm
+
+FUNC tz_arch_call
+        CALL
+END tz_arch_call
+
+/* The same, and no C++ exception passes. */
+FUNC tz_arch_call_barrier
+        .cfi_personality 0x1b, tz_arch_barrier_personality
+        CALL
+END tz_arch_call_barrier
+
+/* void tz_arch_unwind(void *context): the tz_arch_call that made it returns false. */
+FUNC tz_arch_unwind
+        add     sp, x0, #16
+        CFI_SAVED
+        mov     w0, #0
+        RESTORE x30
+        ret
+END tz_arch_unwind
+
+/*
+ * Where a goroutine goes on after a signal handler that calls a function in its name: x0 = fn, x1 its
+ * argument, at sp the interrupted instruction, the stack pointer and the x30 it had. To unwinders a signal
+ * frame: the column beside the registers' is the interrupted instruction's.
+ */
+FUNC tz_arch_signalled
+        .cfi_signal_frame
+        .cfi_return_column 96
+        .cfi_escape 0x0f, 3, 0x8f, 8, 0x06      /* the CFA is the word at sp + 8 */
+        .cfi_escape 0x10, 96, 2, 0x8f, 0        /* the instruction is at sp */
+        .cfi_escape 0x10, 30, 2, 0x8f, 16       /* x30 is at sp + 16 */
+        mov     x16, x0
+        mov     x0, x1
+        blr     x16
+        brk     #1
+END tz_arch_signalled
+
 /* By this note a copy of the runtime is found in the process (os/objects.c). */
         .section .note.tuza, "a", %note
         .p2align 2

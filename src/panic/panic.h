@@ -1,15 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Panics: bugs of the program. */
+/*
+ * Panics: what the layers above raise and ask. docs/panic.md has the design.
+ */
 #ifndef TZ_PANIC_H
 #define TZ_PANIC_H
 
+#include "arch/arch.h"
 #include "base/base.h"
 #include "sched/sched.h"
 
-/* m has entered the runtime and holds no lock. Prints Go's report of an unrecovered panic and ends the
- * process with exit code 2. */
+/* m has entered the runtime and holds no lock: leaves it and panics in the caller's name. text is const. */
 TZ_NORETURN TZ_COLD void tz_panic(tz_m *m, const char *text);
-/* The same where the runtime need not have been entered: by a call that needs no P. */
+/* The same in a call that has not entered. On a thread without a goroutine the process ends. */
 TZ_NORETURN TZ_COLD void tz_panic_outside(const char *text);
+
+/* Wires the hooks; before the first goroutine runs. Any number of times. */
+void tz_panic_init(void);
+
+/* Main has returned and is about to end the process: lets goroutines that run deferred functions because of a
+ * panic go on for a while; never returns where one of them has come to its report. */
+void tz_panic_let_finish(void);
+
+/* The goroutine of a thread that ends under it (pthread_exit) is over: its records are given back, nothing of
+ * it runs. On that thread, or by whoever owns g. */
+void tz_panic_drop(tz_g *g);
+
+/*
+ * For the handler of SIGSEGV, SIGBUS and SIGFPE: whether the fault becomes a
+ * panic of its goroutine. It does where that has tuza_set_panic_on_fault, the
+ * kernel raised the signal, and the instruction is the program's own: outside
+ * the runtime, libc and the loader. Then *ucontext has been changed, and all
+ * the handler has to do is return. The handler runs on another stack than the
+ * goroutine's, and has made sure that the fault is no stack overflow.
+ */
+bool tz_panic_take_fault(int sig, const void *siginfo, void *ucontext);
 
 #endif /* TZ_PANIC_H */

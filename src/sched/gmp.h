@@ -69,6 +69,25 @@ typedef struct tz_sudog {
     void *elem; /* where to copy from or to; may be NULL */
 } tz_sudog;
 
+/*
+ * What panic/ keeps of a goroutine: all own, and all zero where `used` is.
+ * In front is libstdc++'s __cxa_eh_globals: exceptions caught, and in flight.
+ */
+#define TZ_UNWIND_FIRST 112
+typedef struct tz_unwind {
+    void *cxx_caught;
+    uint32_t cxx_uncaught;
+    uint32_t used;                /* there is something to see to at the goroutine's end */
+    struct tuza_deferred *defers; /* deferred functions that have not run, the newest first */
+    struct tz_boundary *boundary; /* the innermost; NULL: the goroutine's own function */
+    struct tz_panicking *panics;  /* panics and Goexits under way, the newest first */
+    struct tz_chunk *chunk;       /* the records' memory (arena.c) */
+    struct tz_chunk *spare;
+    char *top, *end;
+    bool on_fault; /* peeked by the fault handler: a fault is a panic */
+    TZ_ALIGNED(8) char first[TZ_UNWIND_FIRST];
+} tz_unwind;
+
 struct tz_g {
     tz_stack stack; /* const */
 
@@ -104,6 +123,7 @@ struct tz_g {
     void *fake_stack;
 #endif
     char name[32]; /* own, peeked; "" is none */
+    tz_unwind unwind;
 };
 _Static_assert(sizeof(tz_g) <= TZ_STACK_BLOCK, "the control block fits above the stack");
 _Static_assert(offsetof(tz_g, stack) == 0, "a slot's control block starts with its tz_stack");
@@ -237,6 +257,9 @@ struct tz_m {
     uint32_t robbed;         /* atomic: why sysmon robbed it, TZ_ROBBED_*; its own M clears it */
     int64_t reap_at;         /* own: resting, when it may end */
     uint32_t armed;          /* own, peeked: sysmon shall retake at its first look (a known blocker) */
+
+    struct tz_chunk *chunks; /* own: memory for panic/'s records; stays with the block when the M ends */
+    uint32_t nchunks;        /* own */
 
     /* Sysmon's memory of this M; sysmon only. */
     uint64_t look_seq;
