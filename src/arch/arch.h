@@ -78,6 +78,8 @@ typedef struct tz_arch_fault {
 bool tz_arch_call_after_signal(void *ucontext, const tz_arch_fault *fault, const char *lo,
                                void (*fn)(tz_arch_fault *fault));
 void tz_arch_signalled(void);
+/* The interrupted instruction. */
+uintptr_t tz_arch_signal_pc(const void *ucontext);
 
 typedef struct tz_arch_hooks_t {
     void (*ended)(void); /* fn of a goroutine has returned; in user code; never returns */

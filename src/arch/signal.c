@@ -8,6 +8,16 @@
 /* Room for the frame, and for what is called to get off the stack's end. */
 #define ROOM 4096
 
+uintptr_t tz_arch_signal_pc(const void *ucontext)
+{
+    const mcontext_t *c = &((const ucontext_t *)ucontext)->uc_mcontext;
+#if defined(__x86_64__)
+    return (uintptr_t)c->gregs[REG_RIP];
+#else
+    return (uintptr_t)c->pc;
+#endif
+}
+
 bool tz_arch_call_after_signal(void *ucontext, const tz_arch_fault *fault, const char *lo,
                                void (*fn)(tz_arch_fault *fault))
 {

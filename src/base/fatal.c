@@ -190,20 +190,22 @@ void tz_report_end(tz_report_kind kind)
     tz_report_die();
 }
 
-static void say(const char *text)
+static void say(tz_report_kind kind, const char *text)
 {
-    if (tz_report_begin())
-        tz_print("fatal error: ", text, "\n", NULL);
+    if (!tz_report_begin())
+        return;
+    bool panics = kind == TZ_REPORT_FATAL && tz_fatal_hooks.panics && tz_fatal_hooks.panics();
+    tz_print(panics ? "\tfatal error: " : "fatal error: ", text, "\n", NULL);
 }
 
 void tz_throw(const char *text)
 {
-    say(text);
+    say(TZ_REPORT_THROW, text);
     tz_report_end(TZ_REPORT_THROW);
 }
 
 void tz_fatal(const char *text)
 {
-    say(text);
+    say(TZ_REPORT_FATAL, text);
     tz_report_end(TZ_REPORT_FATAL);
 }

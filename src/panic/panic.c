@@ -1,21 +1,263 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The report of a panic that nothing recovers: the text, the goroutine, exit
- * code 2.
+ * Panics: raising, unwinding, recovering; Goexit, which is the same but for
+ * its end.
+ *
+ * Unwinding happens on top of the stack: the boundaries, from the innermost
+ * on, are emptied of their deferred functions and passed, and nothing below is
+ * touched, so the report shows where it began. When a deferred function
+ * recovers, the rest of its boundary's functions run there as well, as if the
+ * boundary had just ended (a TUZA_DEFER's block and arguments must still be
+ * there), and only then is the stack cut back to the boundary.
+ *
+ * u->panics is a list, since a deferred function may panic anew. The new one
+ * goes on with the functions that the old one has not called; the old one's
+ * loop is never come back to unless the new one is recovered inside of that
+ * deferred function. A recovery drops what began inside its boundary, from the
+ * list too; a Goexit among that can't be recovered from: it is taken up again.
  */
-#include "panic/panic.h"
+#include <stdio.h>
+#include <string.h>
 
 #include "base/fatal.h"
+#include "os/os.h"
+#include "panic/records.h"
+#include "tuza/go.h"
+
+/* Panics that run deferred functions, in the whole process: main's return waits for them for a while. Relaxed: a
+ * count that is a moment old is one of that moment. */
+static uint32_t running;
+
+void tz_panic_forget(tz_g *g)
+{
+    tz_unwind *u = &g->unwind;
+    if (!u->panics->goexit)
+        tz_sub_relaxed(&running, 1);
+    u->panics = u->panics->up;
+}
+
+void tz_panic_drop(tz_g *g)
+{
+    tz_unwind *u = &g->unwind;
+    while (u->panics)
+        tz_panic_forget(g);
+    u->boundary = NULL;
+    u->defers = NULL;
+    u->on_fault = false;
+    u->used = 0;
+    tz_exceptions_cut(g, NULL);
+    tz_arena_drop(g);
+}
+
+TZ_NORETURN static void end_goroutine(tz_g *g)
+{
+    tz_panic_drop(g);
+    tz_goexit();
+}
+
+TZ_NORETURN static void unwind(tz_g *g, tz_panicking *p);
+
+/* One of b's deferred functions has recovered the newest panic. */
+TZ_NORETURN static void recovered(tz_g *g, tz_boundary *b)
+{
+    tz_unwind *u = &g->unwind;
+    tz_panicking *before = b ? b->panics : NULL, *goexit = NULL;
+    while (u->panics != before) {
+        if (u->panics->goexit)
+            goexit = u->panics;
+        tz_panic_forget(g);
+    }
+    if (goexit) {
+        goexit->up = before;
+        u->panics = goexit;
+        unwind(g, goexit);
+    }
+    tz_boundary_run_rest(g, b);
+    if (!b)
+        end_goroutine(g);
+    tz_boundary_resume(g, b);
+}
+
+static void unwind(tz_g *g, tz_panicking *p)
+{
+    tz_unwind *u = &g->unwind;
+    for (;;) {
+        tz_boundary *b = u->boundary;
+        tuza_deferred d;
+        if (tz_boundary_next(g, b, &d)) {
+            tz_boundary_run(g, &d, p);
+            if (p->recovered)
+                recovered(g, b);
+        } else if (b) {
+            u->boundary = b->up;
+        } else if (p->goexit) {
+            end_goroutine(g);
+        } else {
+            tz_panic_die(g);
+        }
+    }
+}
+
+static tz_panicking *new_panicking(tz_g *g)
+{
+    tz_panicking *p = tz_arena_new(g, sizeof *p);
+    memset(p, 0, sizeof *p);
+    return p;
+}
+
+void tz_panic_raise(tz_g *g, tz_panicking *p, const void *frame)
+{
+    tz_unwind *u = &g->unwind;
+    p->frame = frame;
+    p->up = u->panics;
+    p->same = p->up && p->up->text == p->text;
+    u->panics = p;
+    tz_add_relaxed(&running, 1);
+    unwind(g, p);
+}
+
+void tz_panic_text(tz_g *g, const char *text, const void *frame)
+{
+    tz_boundary_settle(g, frame);
+    tz_panicking *p = new_panicking(g);
+    p->text = text;
+    tz_panic_raise(g, p, frame);
+}
+
+void tz_panic_fault(tz_g *g, const char *text, const tz_arch_fault *f, const void *frame)
+{
+    tz_boundary_settle(g, frame);
+    tz_panicking *p = new_panicking(g);
+    p->text = text;
+    p->sig = f->sig;
+    p->code = f->code;
+    p->addr = f->addr;
+    p->pc = f->pc;
+    tz_panic_raise(g, p, frame);
+}
 
 void tz_panic_outside(const char *text)
 {
-    if (tz_report_begin())
-        tz_print("panic: ", text, "\n", NULL);
-    tz_report_end(TZ_REPORT_PANIC);
+    tz_m *m = tz_self_m;
+    if (m->seq & 1)
+        tz_panic_refused(text);
+    tz_panic_text(m->g, text, __builtin_frame_address(0));
 }
 
 void tz_panic(tz_m *m, const char *text)
 {
-    (void)m; /* the P stays ours: nothing else runs on it meanwhile */
-    tz_panic_outside(text);
+    tz_g *g = m->g;
+    tz_leave(m);
+    tz_panic_text(g, text, __builtin_frame_address(0));
+}
+
+/*
+ * The value that was recovered last, passed on, is the same value: "%s" and
+ * its text, or the text as the format. Else the text is formatted, and copied
+ * only then: it may be made of a text whose memory has just been given back.
+ */
+static const char *value(tz_g *g, const char *fmt, va_list ap)
+{
+    if (!fmt)
+        return "runtime error: panic called with nil argument";
+    const tz_panicking *last = g->unwind.panics;
+    if (last && last->text == fmt)
+        return fmt;
+    if (last && strcmp(fmt, "%s") == 0) {
+        va_list peek;
+        va_copy(peek, ap);
+        bool same = va_arg(peek, const char *) == last->text;
+        va_end(peek);
+        if (same)
+            return last->text;
+    }
+    tz_text t;
+    tz_text_format(&t, fmt, ap);
+    char *copy = tz_arena_new(g, t.len + 1);
+    memcpy(copy, t.text, t.len + 1);
+    tz_text_free(&t);
+    return copy;
+}
+
+void tuza_panic(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    tz_m *m = tz_self_m;
+    if (TZ_UNLIKELY(m->seq & 1)) {
+        tz_text t;
+        tz_text_format(&t, fmt ? fmt : "", ap);
+        tz_panic_refused(t.text);
+    }
+    const void *frame = __builtin_frame_address(0);
+    tz_g *g = m->g;
+    tz_boundary_settle(g, frame);
+    const char *text = value(g, fmt, ap);
+    va_end(ap);
+    tz_panicking *p = new_panicking(g);
+    p->text = text;
+    tz_panic_raise(g, p, frame);
+}
+
+const char *tuza_recover(void)
+{
+    tz_g *g = tz_panic_g();
+    if (!g)
+        return NULL;
+    tz_boundary_settle(g, __builtin_frame_address(0));
+    tz_boundary *b = g->unwind.boundary;
+    tz_panicking *p = b ? b->cause : NULL;
+    if (!p || p->goexit || p->recovered)
+        return NULL;
+    p->recovered = true;
+    return p->text;
+}
+
+void tuza_goexit(void)
+{
+    tz_g *g = tz_panic_need_g();
+    if (!g->unwind.used && !g->unwind.defers)
+        tz_goexit();
+    const void *frame = __builtin_frame_address(0);
+    tz_boundary_settle(g, frame);
+    tz_panicking *p = new_panicking(g);
+    p->goexit = true;
+    p->frame = frame;
+    p->up = g->unwind.panics;
+    g->unwind.panics = p;
+    unwind(g, p);
+}
+
+/* A goroutine's function has returned and left something: what it deferred itself, memory. */
+TZ_NORETURN static TZ_NOINLINE void ended_used(tz_g *g)
+{
+    tz_boundary_settle(g, __builtin_frame_address(0));
+    tz_boundary_run_rest(g, NULL);
+    end_goroutine(g);
+}
+
+static void ended(void)
+{
+    tz_g *g = tz_self_m->g;
+    if (TZ_UNLIKELY(g->unwind.used))
+        ended_used(g);
+    tz_goexit();
+}
+
+void tz_panic_init(void)
+{
+    tz_arch_hooks.ended = ended;
+    tz_fatal_hooks.panics = tz_panic_print_fatal;
+}
+
+#define FINISH_YIELDS 1000
+
+void tz_panic_let_finish(void)
+{
+    for (int i = 0; i < FINISH_YIELDS && tz_load_relaxed(&running) && !tz_reporting(); i++) {
+        tuza_gosched();
+        tz_os_yield();
+    }
+    if (tz_reporting())
+        tz_park_forever(tz_enter_movable(), TZ_WAIT_PANIC);
 }

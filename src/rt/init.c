@@ -2,6 +2,7 @@
 /* The only folder that sees all others: start-up, the main goroutine, the process's end. */
 #include <errno.h>
 
+#include "panic/panic.h"
 #include "rt/exit.h"
 #include "sched/sched.h"
 #include "signal/signal.h"
@@ -24,12 +25,21 @@ struct main_call {
     int (*fn)(int argc, char **argv);
     int argc;
     char **argv;
+    int result; /* 0 where fn was left by a panic that was recovered */
 };
+
+static void call_main(void *arg)
+{
+    struct main_call *c = arg;
+    c->result = c->fn(c->argc, c->argv);
+}
 
 static void main_goroutine(void *arg)
 {
     struct main_call *c = arg;
-    tz_exit_main(c->fn(c->argc, c->argv));
+    tuza_call(call_main, c);
+    tz_panic_let_finish();
+    tz_exit_main(c->result);
 }
 
 int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
@@ -39,7 +49,7 @@ int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
     int err = tz_exit_listen();
     if (err < 0)
         return err;
-    struct main_call call = {main_fn, argc, argv}; /* this frame stays: below it the scheduler runs */
+    struct main_call call = {main_fn, argc, argv, 0}; /* this frame stays: below it the scheduler runs */
     return tz_sched_run(main_goroutine, &call, tz_signal_handle);
 }
 

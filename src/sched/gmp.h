@@ -55,6 +55,7 @@ enum {
     TZ_WAIT_CHAN_RECV_NIL,
     TZ_WAIT_SLEEP,
     TZ_WAIT_EXIT,
+    TZ_WAIT_PANIC, /* main has returned, and another goroutine's panic ends the process */
     TZ_WAIT_REASONS
 };
 #define TZ_WAIT_BITS 8

@@ -15,6 +15,7 @@ const char *tz_wait_reason_text(uint32_t reason)
         [TZ_WAIT_CHAN_RECV_NIL] = "chan receive (nil chan)",
         [TZ_WAIT_SLEEP] = "sleep",
         [TZ_WAIT_EXIT] = "exit",
+        [TZ_WAIT_PANIC] = "panicwait",
     };
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Wires what the assembly calls upwards. */
+/* Wires what the assembly calls upwards, but for the goroutine's end, which is the business of panic/. */
 #include "sched/proc.h"
 #include "sched/sanitizer.h"
 #include "sched/sched.h"
@@ -12,7 +12,6 @@ static void unlock_slow(tz_m *m, void *lock)
 
 void tz_hooks_init(void)
 {
-    tz_arch_hooks.ended = tz_goexit;
     tz_arch_hooks.unlock_slow = unlock_slow;
     tz_arch_hooks.leave = tz_leave_slow;
 #if TZ_INSTRUMENTED

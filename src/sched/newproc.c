@@ -287,11 +287,6 @@ void tz_goexit(void)
     tz_arch_leave_stack(m, next);
 }
 
-void tuza_goexit(void)
-{
-    tz_goexit();
-}
-
 uint64_t tuza_goid(void)
 {
     return tz_self_m->g->goid;

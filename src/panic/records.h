@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The records of panic/, private to the folder: boundaries, panics, and the
+ * memory they lie in.
+ *
+ * Only the goroutine itself touches them, in user code (m->seq even), so
+ * nothing here needs a P or an atomic. A G does not change while its
+ * functions run, whatever M it is on; m may, and is not kept.
+ */
+#ifndef TZ_RECORDS_H
+#define TZ_RECORDS_H
+
+#include <stdarg.h>
+
+#include "panic/panic.h"
+#include "tuza/panic.h"
+
+#if TZ_TSAN
+#include <setjmp.h>
+#endif
+
+typedef struct tz_panicking tz_panicking;
+typedef struct tz_boundary tz_boundary;
+
+/* A tuza_call, or a deferred function, while it runs. */
+struct tz_boundary {
+    void *context; /* tz_arch_call's */
+    tz_g *g;
+    tz_boundary *up;       /* the one around it; NULL: the goroutine's own function */
+    tuza_deferred *defers; /* what was deferred when it began: only newer ones are its own */
+    tz_panicking *panics;  /* what was under way when it began */
+    tz_panicking *cause;   /* a deferred function's: on whose behalf it runs; NULL: a block or call just ends */
+    void (*fn)(void *arg);
+    void *arg;
+    void *cxx_caught; /* C++ exceptions when it began */
+    uint32_t cxx_uncaught;
+#if TZ_TSAN
+    jmp_buf jmp;
+#endif
+};
+#if !TZ_TSAN
+_Static_assert(sizeof(tz_boundary) + sizeof(tuza_deferred) <= TZ_UNWIND_FIRST, "one lies in the G itself");
+#endif
+
+/* A panic, or a Goexit, that runs deferred functions. */
+struct tz_panicking {
+    tz_panicking *up;  /* the one before it, in whose deferred function this one began */
+    const void *frame; /* where on the stack it began */
+    const char *text;
+    bool goexit;
+    bool recovered;
+    bool same;         /* its value is the one of `up` */
+    int sig, code;     /* a fault's; 0: none */
+    uintptr_t addr, pc;
+};
+
+/*
+ * arena.c: memory that is given back in the reverse order. _new throws where
+ * there is none. _cut gives back the block at mark and all newer ones.
+ */
+void *tz_arena_grow(tz_g *g, size_t n);
+void tz_arena_cut_chunks(tz_g *g, const void *mark);
+void tz_arena_drop(tz_g *g);
+
+TZ_INLINE void *tz_arena_new(tz_g *g, size_t n)
+{
+    tz_unwind *u = &g->unwind;
+    n = (n + 7) & ~(size_t)7;
+    if (TZ_UNLIKELY(n > (size_t)(u->end - u->top)))
+        return tz_arena_grow(g, n);
+    void *p = u->top;
+    u->top += n;
+    return p;
+}
+
+TZ_INLINE void tz_arena_cut(tz_g *g, void *mark)
+{
+    tz_unwind *u = &g->unwind;
+    uintptr_t base = u->chunk ? (uintptr_t)u->chunk : (uintptr_t)u->first;
+    if (TZ_LIKELY((uintptr_t)mark - base < (uintptr_t)u->top - base))
+        u->top = mark;
+    else
+        tz_arena_cut_chunks(g, mark);
+}
+
+/* boundary.c */
+
+/* The calling goroutine; NULL on a thread that runs none. */
+TZ_INLINE tz_g *tz_panic_g(void)
+{
+    tz_m *m = tz_self_m;
+    return m == &tz_nobody ? NULL : m->g;
+}
+/* The same for calls that need one. */
+TZ_INLINE tz_g *tz_panic_need_g(void)
+{
+    tz_m *m = tz_self_m;
+    if (tz_must_not_enter(m))
+        tz_refuse_entry();
+    return m->g;
+}
+
+/* Drops the records of frames that a longjmp has left: those below sp, the frame of a call that the program
+ * makes now. Every public function does that first. */
+void tz_boundary_settle(tz_g *g, const void *sp);
+
+/* Takes the newest deferred function of b (NULL: of the goroutine's own) off the list;
+ * false: there is none left. */
+bool tz_boundary_next(tz_g *g, tz_boundary *b, tuza_deferred *d);
+/* Calls a deferred function: a boundary, from which no exception comes. */
+void tz_boundary_run(tz_g *g, const tuza_deferred *d, tz_panicking *cause);
+/* Calls all that is deferred in b, as at its ordinary end. */
+void tz_boundary_run_rest(tz_g *g, tz_boundary *b);
+/* b's call returns false. */
+TZ_NORETURN void tz_boundary_resume(tz_g *g, tz_boundary *b);
+
+/* panic.c */
+
+/* Begins a panic; frame is its caller's. */
+TZ_NORETURN void tz_panic_raise(tz_g *g, tz_panicking *p, const void *frame);
+/* Begins a panic with a text of ours. */
+TZ_NORETURN void tz_panic_text(tz_g *g, const char *text, const void *frame);
+/* The same for a fault's. */
+TZ_NORETURN void tz_panic_fault(tz_g *g, const char *text, const tz_arch_fault *f, const void *frame);
+/* Drops the newest panic or Goexit from the list. */
+void tz_panic_forget(tz_g *g);
+
+/* report.c */
+
+/* A formatted text of any length. */
+typedef struct tz_text {
+    const char *text;
+    size_t len, mapped;
+    char room[512];
+} tz_text;
+void tz_text_format(tz_text *t, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void tz_text_free(tz_text *t);
+
+/* Before a fatal error's text: the panics under way; whether there are any. */
+bool tz_panic_print_fatal(void);
+TZ_NORETURN void tz_panic_die(tz_g *g);
+/* A panic where no goroutine's code can go on: on another thread, inside the runtime. */
+TZ_NORETURN void tz_panic_refused(const char *text);
+
+/* exceptions.c: catch blocks that are abandoned end: the state is that of b's beginning (NULL: none). */
+void tz_exceptions_cut(tz_g *g, const tz_boundary *b);
+
+#endif /* TZ_RECORDS_H */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is printed of panics. Go's form: the chain, the oldest first, each
+ * further one behind a tab; " [recovered]" where a deferred function recovered
+ * it and panicked anew; a value passed on is printed once.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fatal.h"
+#include "os/os.h"
+#include "panic/records.h"
+
+/* Text as it is, the lines after the first behind a tab. */
+static void print_indented(const char *text)
+{
+    char line[256];
+    for (;;) {
+        size_t n = strcspn(text, "\n");
+        size_t take = n < sizeof line - 1 ? n : sizeof line - 1;
+        memcpy(line, text, take);
+        line[take] = 0;
+        text += take;
+        if (take < n) {
+            tz_print(line, NULL);
+        } else if (*text) {
+            tz_print(line, "\n\t", NULL);
+            text++;
+        } else {
+            tz_print(line, NULL);
+            return;
+        }
+    }
+}
+
+static const char *hex(char buf[24], uint64_t n)
+{
+    char *p = buf + 23;
+    *p = 0;
+    do {
+        *--p = "0123456789abcdef"[n & 15];
+        n >>= 4;
+    } while (n);
+    *--p = 'x';
+    *--p = '0';
+    return p;
+}
+
+static const char *signal_name(int sig)
+{
+    switch (sig) {
+    case SIGSEGV:
+        return "SIGSEGV: segmentation violation";
+    case SIGBUS:
+        return "SIGBUS: bus error";
+    case SIGFPE:
+        return "SIGFPE: floating-point exception";
+    default:
+        return "signal";
+    }
+}
+
+static void print_fault(const tz_panicking *p)
+{
+    char code[24], addr[24], pc[24];
+    tz_print("[signal ", signal_name(p->sig), " code=", hex(code, (uint64_t)p->code), " addr=", hex(addr, p->addr),
+             " pc=", hex(pc, p->pc), "]\n", NULL);
+}
+
+/* Whether there was something to print. The list is turned round for that, and stays so: this is the end. */
+static bool print_chain(tz_g *g)
+{
+    tz_panicking *oldest = NULL, *newest = g->unwind.panics;
+    for (tz_panicking *p = newest, *next; p; p = next) {
+        next = p->up;
+        p->up = oldest;
+        oldest = p;
+    }
+    g->unwind.panics = NULL;
+    bool printed = false, after_goexit = true;
+    const tz_panicking *fault = NULL;
+    for (tz_panicking *p = oldest; p; p = p->up) {
+        if (!p->goexit && !p->same) {
+            tz_print(after_goexit ? "panic: " : "\tpanic: ", NULL);
+            print_indented(p->text);
+            bool passed_on = p->up && p->up->same;
+            tz_print(!p->recovered ? "\n" : passed_on ? " [recovered, repanicked]\n" : " [recovered]\n", NULL);
+            printed = true;
+        }
+        after_goexit = p->goexit;
+        if (p->sig)
+            fault = p;
+    }
+    if (fault)
+        print_fault(fault);
+    return printed;
+}
+
+void tz_panic_die(tz_g *g)
+{
+    if (tz_report_begin())
+        print_chain(g);
+    tz_report_end(TZ_REPORT_PANIC);
+}
+
+bool tz_panic_print_fatal(void)
+{
+    tz_g *g = tz_panic_g();
+    return g && print_chain(g);
+}
+
+void tz_panic_refused(const char *text)
+{
+    tz_m *m = tz_self_m;
+    bool outside = m == &tz_nobody;
+    if (tz_report_begin()) {
+        tz_print("panic: ", NULL);
+        print_indented(text);
+        tz_print(outside ? "\n" : "\nfatal error: panic inside the runtime\n", NULL);
+    }
+    tz_report_end(outside ? TZ_REPORT_PANIC : TZ_REPORT_THROW);
+}
+
+void tz_text_format(tz_text *t, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    t->text = t->room;
+    t->mapped = 0;
+    int n = vsnprintf(t->room, sizeof t->room, fmt, ap);
+    if (n < 0) { /* what can't be formatted: a wide character without a form */
+        t->text = fmt;
+    } else if ((size_t)n >= sizeof t->room) {
+        size_t page = tz_os_page_size();
+        t->mapped = ((size_t)n + page) / page * page;
+        char *text = tz_os_reserve(t->mapped);
+        if (!text)
+            tz_throw("out of memory");
+        vsnprintf(text, t->mapped, fmt, again);
+        t->text = text;
+    }
+    va_end(again);
+    t->len = strlen(t->text);
+}
+
+void tz_text_free(tz_text *t)
+{
+    if (t->mapped)
+        tz_os_release((void *)(uintptr_t)t->text, t->mapped);
+}
+
+void tuza_throw(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    tz_text t;
+    tz_text_format(&t, fmt, ap);
+    if (tz_report_begin()) {
+        tz_print("fatal error: ", NULL);
+        print_indented(t.text);
+        tz_print("\n", NULL);
+    }
+    tz_report_end(TZ_REPORT_THROW);
+}
