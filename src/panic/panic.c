@@ -16,7 +16,7 @@
  * deferred function. A recovery drops what began inside its boundary, from the
  * list too; a Goexit among that can't be recovered from: it is taken up again.
  */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fatal.h"
@@ -39,14 +39,14 @@ void tz_panic_forget(tz_g *g)
 void tz_panic_drop(tz_g *g)
 {
     tz_unwind *u = &g->unwind;
-    while (u->panics)
-        tz_panic_forget(g);
     u->boundary = NULL;
     u->defers = NULL;
+    while (u->panics)
+        tz_panic_forget(g);
+    tz_exceptions_cut(g, NULL); /* may run destructors */
+    tz_arena_drop(g);
     u->on_fault = false;
     u->used = 0;
-    tz_exceptions_cut(g, NULL);
-    tz_arena_drop(g);
 }
 
 TZ_NORETURN static void end_goroutine(tz_g *g)
@@ -172,10 +172,10 @@ static const char *value(tz_g *g, const char *fmt, va_list ap)
             return last->text;
     }
     tz_text t;
-    tz_text_format(&t, fmt, ap);
+    tz_text_format(&t, true, fmt, ap);
     char *copy = tz_arena_new(g, t.len + 1);
     memcpy(copy, t.text, t.len + 1);
-    tz_text_free(&t);
+    free(t.heap);
     return copy;
 }
 
@@ -186,7 +186,7 @@ void tuza_panic(const char *fmt, ...)
     tz_m *m = tz_self_m;
     if (TZ_UNLIKELY(m->seq & 1)) {
         tz_text t;
-        tz_text_format(&t, fmt ? fmt : "", ap);
+        tz_text_format(&t, false, fmt ? fmt : "", ap);
         tz_panic_refused(t.text);
     }
     const void *frame = __builtin_frame_address(0);

@@ -127,14 +127,16 @@ void tz_panic_forget(tz_g *g);
 
 /* report.c */
 
-/* A formatted text of any length. */
+/* A formatted text of any length. Long ones are on the heap, for its user to free, or in memory of their own,
+ * for good. */
 typedef struct tz_text {
     const char *text;
-    size_t len, mapped;
+    size_t len;
+    char *heap;
     char room[512];
 } tz_text;
-void tz_text_format(tz_text *t, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-void tz_text_free(tz_text *t);
+void tz_text_format(tz_text *t, bool heap, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 /* Before a fatal error's text: the panics under way; whether there are any. */
 bool tz_panic_print_fatal(void);

@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fatal.h"
@@ -122,32 +123,25 @@ void tz_panic_refused(const char *text)
     tz_report_end(outside ? TZ_REPORT_PANIC : TZ_REPORT_THROW);
 }
 
-void tz_text_format(tz_text *t, const char *fmt, va_list ap)
+void tz_text_format(tz_text *t, bool heap, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
     t->text = t->room;
-    t->mapped = 0;
+    t->heap = NULL;
     int n = vsnprintf(t->room, sizeof t->room, fmt, ap);
     if (n < 0) { /* what can't be formatted: a wide character without a form */
         t->text = fmt;
     } else if ((size_t)n >= sizeof t->room) {
-        size_t page = tz_os_page_size();
-        t->mapped = ((size_t)n + page) / page * page;
-        char *text = tz_os_reserve(t->mapped);
+        size_t size = (size_t)n + 1, page = tz_os_page_size();
+        char *text = heap ? t->heap = malloc(size) : tz_os_reserve((size + page - 1) / page * page);
         if (!text)
             tz_throw("out of memory");
-        vsnprintf(text, t->mapped, fmt, again);
+        vsnprintf(text, size, fmt, again);
         t->text = text;
     }
     va_end(again);
     t->len = strlen(t->text);
-}
-
-void tz_text_free(tz_text *t)
-{
-    if (t->mapped)
-        tz_os_release((void *)(uintptr_t)t->text, t->mapped);
 }
 
 void tuza_throw(const char *fmt, ...)
@@ -155,7 +149,7 @@ void tuza_throw(const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     tz_text t;
-    tz_text_format(&t, fmt, ap);
+    tz_text_format(&t, false, fmt, ap);
     if (tz_report_begin()) {
         tz_print("fatal error: ", NULL);
         print_indented(t.text);
