@@ -22,12 +22,11 @@ endif()
 
 # Sibling calls: the hot entries end in a jump to the switch (tests/disasm.sh
 # looks). Unwind tables at every instruction: tracebacks start anywhere.
-# Exceptions: those of C++ pass frames of ours, whose cleanups must run.
 # Inside the shared library our own symbols are ours.
 add_library(tuza_runtime_flags INTERFACE)
 target_compile_options(tuza_runtime_flags INTERFACE
     $<$<COMPILE_LANGUAGE:ASM>:-g>
-    $<$<COMPILE_LANGUAGE:C>:-fasynchronous-unwind-tables;-fexceptions;-fno-semantic-interposition>
+    $<$<COMPILE_LANGUAGE:C>:-fasynchronous-unwind-tables;-fno-semantic-interposition>
     $<$<AND:$<COMPILE_LANGUAGE:C>,$<CONFIG:Release,RelWithDebInfo>>:-foptimize-sibling-calls>)
 if(tuza_cpu STREQUAL "amd64")
     # Goroutines have no shadow stack: landing pads, but no SHSTK note, so that loaders leave it off.

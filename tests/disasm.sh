@@ -70,10 +70,11 @@ def transfers(name):
                     yield False, target
 
 def ends_in_final(target, visited=()):
-    """Whether it is tz_arch_final, or a function that ends there; tz_enter_slow is none: it comes back."""
+    """Whether it is tz_arch_final, or a function that ends there; tz_enter_slow is none: it comes back;
+    nor is a panic, which goes elsewhere."""
     if target == "tz_arch_final":
         return True
-    if target in visited or target.startswith("tz_enter") or not parts(target):
+    if target in visited or target.startswith(("tz_enter", "tz_panic")) or not parts(target):
         return False
     return any(ends_in_final(t, (*visited, target)) for _, t in transfers(target))
 

@@ -132,8 +132,8 @@ TUZA_API void tuza_deferred_leave(tuza_deferred *d);
  * exception. What lives in the block is still there then. The arguments are
  * evaluated at once. It allocates nothing.
  */
-#define TUZA_DEFER(fn, arg)         TUZA_DEFER_1_(fn, arg, __COUNTER__)
-#define TUZA_DEFER_1_(fn, arg, n)   TUZA_DEFER_2_(fn, arg, n)
+#define TUZA_DEFER(fn, arg)       TUZA_DEFER_1_(fn, arg, __COUNTER__)
+#define TUZA_DEFER_1_(fn, arg, n) TUZA_DEFER_2_(fn, arg, n)
 #define TUZA_DEFER_2_(fn, arg, n)                                                                        \
     tuza_deferred tuza_deferred_##n __attribute__((cleanup(tuza_deferred_leave))) = {(fn), (arg), NULL}; \
     tuza_deferred_enter(&tuza_deferred_##n)

@@ -28,6 +28,8 @@
  * count that is a moment old is one of that moment. */
 static uint32_t running;
 
+#define NIL_TEXT "runtime error: panic called with nil argument"
+
 void tz_panic_forget(tz_g *g)
 {
     tz_unwind *u = &g->unwind;
@@ -159,7 +161,7 @@ void tz_panic(tz_m *m, const char *text)
 static const char *value(tz_g *g, const char *fmt, va_list ap)
 {
     if (!fmt)
-        return "runtime error: panic called with nil argument";
+        return NIL_TEXT;
     const tz_panicking *last = g->unwind.panics;
     if (last && last->text == fmt)
         return fmt;
@@ -186,7 +188,7 @@ void tuza_panic(const char *fmt, ...)
     tz_m *m = tz_self_m;
     if (TZ_UNLIKELY(m->seq & 1)) {
         tz_text t;
-        tz_text_format(&t, false, fmt ? fmt : "", ap);
+        tz_text_format(&t, false, fmt ? fmt : NIL_TEXT, ap);
         tz_panic_refused(t.text);
     }
     const void *frame = __builtin_frame_address(0);

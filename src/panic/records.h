@@ -29,7 +29,7 @@ struct tz_boundary {
     tz_boundary *up;       /* the one around it; NULL: the goroutine's own function */
     tuza_deferred *defers; /* what was deferred when it began: only newer ones are its own */
     tz_panicking *panics;  /* what was under way when it began */
-    tz_panicking *cause;   /* a deferred function's: on whose behalf it runs; NULL: a block or call just ends */
+    tz_panicking *cause; /* a deferred function's: on whose behalf it runs; NULL: a block or call just ends */
     void (*fn)(void *arg);
     void *arg;
     void *cxx_caught; /* C++ exceptions when it began */
@@ -49,8 +49,8 @@ struct tz_panicking {
     const char *text;
     bool goexit;
     bool recovered;
-    bool same;         /* its value is the one of `up` */
-    int sig, code;     /* a fault's; 0: none */
+    bool same;     /* its value is the one of `up` */
+    int sig, code; /* a fault's; 0: none */
     uintptr_t addr, pc;
 };
 
@@ -135,8 +135,7 @@ typedef struct tz_text {
     char *heap;
     char room[512];
 } tz_text;
-void tz_text_format(tz_text *t, bool heap, const char *fmt, va_list ap)
-    __attribute__((format(printf, 3, 0)));
+void tz_text_format(tz_text *t, bool heap, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
 /* Before a fatal error's text: the panics under way; whether there are any. */
 bool tz_panic_print_fatal(void);

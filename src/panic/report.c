@@ -65,8 +65,8 @@ static const char *signal_name(int sig)
 static void print_fault(const tz_panicking *p)
 {
     char code[24], addr[24], pc[24];
-    tz_print("[signal ", signal_name(p->sig), " code=", hex(code, (uint64_t)p->code), " addr=", hex(addr, p->addr),
-             " pc=", hex(pc, p->pc), "]\n", NULL);
+    tz_print("[signal ", signal_name(p->sig), " code=", hex(code, (uint64_t)p->code),
+             " addr=", hex(addr, p->addr), " pc=", hex(pc, p->pc), "]\n", NULL);
 }
 
 /* Whether there was something to print. The list is turned round for that, and stays so: this is the end. */
@@ -86,7 +86,10 @@ static bool print_chain(tz_g *g)
             tz_print(after_goexit ? "panic: " : "\tpanic: ", NULL);
             print_indented(p->text);
             bool passed_on = p->up && p->up->same;
-            tz_print(!p->recovered ? "\n" : passed_on ? " [recovered, repanicked]\n" : " [recovered]\n", NULL);
+            tz_print(!p->recovered ? "\n"
+                     : passed_on   ? " [recovered, repanicked]\n"
+                                   : " [recovered]\n",
+                     NULL);
             printed = true;
         }
         after_goexit = p->goexit;

@@ -238,9 +238,13 @@ static void mixed(void *panic)
 TEST(one_order)
 {
     CHECK(tuza_call(mixed, NULL));
-    TRAIL("74" "82" "96531");
+    TRAIL("74"
+          "82"
+          "96531");
     CHECK(!tuza_call(mixed, ""));
-    TRAIL("74" "r!98653" "21");
+    TRAIL("74"
+          "r!98653"
+          "21");
 }
 
 /* TUZA_DEFER's argument lives in the block, at a panic and after a recovery too. */
@@ -507,7 +511,8 @@ static void panic_at_bottom(void *unused)
     tuza_panic("bottom");
 }
 
-static void (*volatile at_bottom)(void *) = panic_at_bottom; /* the compiler shall not see that it never returns */
+static void (*volatile at_bottom)(void *) =
+    panic_at_bottom; /* the compiler shall not see that it never returns */
 
 static void recurse(void *n)
 {
