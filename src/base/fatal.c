@@ -170,8 +170,10 @@ void tz_report_close(void)
         tz_fatal_hooks.on_crash(whole.text, n, tz_fatal_hooks.on_crash_arg);
     }
     uint32_t left = tz_sub_acq_rel(&reporters, 1); /* pairs with the others': their texts are out */
+    if (left == 1)
+        return; /* with the turn: who comes now prints nothing, rather than half of it */
     tz_store_release(&turn, 0);
-    if (left != 1 && tz_fatal_hooks.hang)
+    if (tz_fatal_hooks.hang)
         tz_fatal_hooks.hang(); /* another report is waiting, and ends the process when it is printed */
 }
 

@@ -23,7 +23,8 @@
  * the other stack can't be told. Threads' stacks have no known bounds. */
 static bool on_stack(const tz_g *g, const void *p)
 {
-    return !g->stack.hi || (uintptr_t)p - (uintptr_t)g->stack.lo < (uintptr_t)(g->stack.hi - g->stack.lo);
+    return tz_panic_is_foreign(g) ||
+           (uintptr_t)p - (uintptr_t)g->stack.lo < (uintptr_t)(g->stack.hi - g->stack.lo);
 }
 
 static bool is_gone(const tz_g *g, const void *frame, const void *sp)
@@ -116,8 +117,7 @@ static tz_boundary *begin(tz_g *g, void (*fn)(void *), void *arg, tz_panicking *
     b->cause = cause;
     b->fn = fn;
     b->arg = arg;
-    b->cxx_caught = u->cxx_caught;
-    b->cxx_uncaught = u->cxx_uncaught;
+    b->exceptions = *tz_exceptions_of(g);
     u->boundary = b;
     return b;
 }
@@ -157,7 +157,7 @@ bool tuza_call(void (*fn)(void *), void *arg)
 
 void tz_boundary_resume(tz_g *g, tz_boundary *b)
 {
-    tz_exceptions_cut(g, b);
+    tz_exceptions_cut(g, b->exceptions);
 #if TZ_ASAN
     const char *here = __builtin_frame_address(0);
     if (on_stack(g, here) && here < (char *)b->context) /* frames that are abandoned */

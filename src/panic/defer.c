@@ -11,6 +11,8 @@ void tuza_defer(void (*fn)(void *), void *arg)
 {
     tz_g *g = tz_panic_need_g();
     tz_boundary_settle(g, __builtin_frame_address(0));
+    if (TZ_UNLIKELY(!g->unwind.boundary && tz_panic_is_foreign(g)))
+        tz_panic_outside("tuza: tuza_defer outside of a tuza_call, on a thread that runs no goroutine");
     tuza_deferred *d = tz_arena_new(g, sizeof *d);
     d->fn = fn;
     d->arg = arg;

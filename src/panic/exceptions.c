@@ -10,42 +10,44 @@
  */
 #include "panic/records.h"
 
-/* The beginning of tz_unwind has this form. */
-struct globals {
-    void *caught;
-    uint32_t uncaught;
-};
+_Static_assert(offsetof(tz_unwind, cxx_caught) == offsetof(tz_exceptions, caught) &&
+                   offsetof(tz_unwind, cxx_uncaught) == offsetof(tz_exceptions, uncaught),
+               "tz_unwind begins with them");
 
 /* Of a thread, where it runs no goroutine. Not initial-exec: there is little room for that. */
-static __thread struct globals thread_globals __attribute__((tls_model("global-dynamic")));
+static __thread tz_exceptions of_thread __attribute__((tls_model("global-dynamic")));
 
-struct globals *__cxa_get_globals(void);
-struct globals *__cxa_get_globals_fast(void);
+tz_exceptions *tz_exceptions_of_thread(void)
+{
+    return &of_thread;
+}
 
-__attribute__((visibility("default"))) struct globals *__cxa_get_globals(void)
+tz_exceptions *__cxa_get_globals(void);
+tz_exceptions *__cxa_get_globals_fast(void);
+
+__attribute__((visibility("default"))) tz_exceptions *__cxa_get_globals(void)
 {
     tz_m *m = tz_self_m;
     tz_g *g = m->g;
-    return g == m->g0 ? &thread_globals : (struct globals *)(void *)&g->unwind;
+    return g == &m->g0_block ? &of_thread : (tz_exceptions *)(void *)&g->unwind;
 }
 
-__attribute__((visibility("default"))) struct globals *__cxa_get_globals_fast(void)
+__attribute__((visibility("default"))) tz_exceptions *__cxa_get_globals_fast(void)
 {
     return __cxa_get_globals();
 }
 
 extern void __cxa_end_catch(void) __attribute__((weak));
 
-void tz_exceptions_cut(tz_g *g, const tz_boundary *b)
+void tz_exceptions_cut(tz_g *g, tz_exceptions were)
 {
-    tz_unwind *u = &g->unwind;
-    void *caught = b ? b->cxx_caught : NULL;
-    while (TZ_UNLIKELY(u->cxx_caught != caught)) {
-        void *was = u->cxx_caught;
+    tz_exceptions *e = tz_exceptions_of(g);
+    while (TZ_UNLIKELY(e->caught != were.caught)) {
+        void *top = e->caught;
         if (__cxa_end_catch)
-            __cxa_end_catch(); /* as the catch block's end: the exception is destroyed */
-        if (u->cxx_caught == was)
-            u->cxx_caught = caught;
+            __cxa_end_catch(); /* as the catch block's end does it: the exception is destroyed */
+        if (e->caught == top)
+            e->caught = were.caught;
     }
-    u->cxx_uncaught = b ? b->cxx_uncaught : 0;
+    e->uncaught = were.uncaught;
 }

@@ -45,7 +45,8 @@ void tz_panic_drop(tz_g *g)
     u->defers = NULL;
     while (u->panics)
         tz_panic_forget(g);
-    tz_exceptions_cut(g, NULL); /* may run destructors */
+    if (!tz_panic_is_foreign(g))
+        tz_exceptions_cut(g, (tz_exceptions){NULL, 0}); /* may run destructors */
     tz_arena_drop(g);
     u->on_fault = false;
     u->used = 0;
@@ -75,9 +76,11 @@ TZ_NORETURN static void recovered(tz_g *g, tz_boundary *b)
         unwind(g, goexit);
     }
     tz_boundary_run_rest(g, b);
-    if (!b)
-        end_goroutine(g);
-    tz_boundary_resume(g, b);
+    if (b)
+        tz_boundary_resume(g, b);
+    if (tz_panic_is_foreign(g))
+        tz_throw("tuza: panic recovered outside of a tuza_call, on a thread that runs no goroutine");
+    end_goroutine(g);
 }
 
 static void unwind(tz_g *g, tz_panicking *p)
@@ -246,9 +249,11 @@ static void ended(void)
     tz_goexit();
 }
 
-void tz_panic_init(void)
+/* Whatever of panic/ a program links, it links this. */
+static __attribute__((constructor)) void wire(void)
 {
     tz_arch_hooks.ended = ended;
+    tz_sched_hooks.g_lost = tz_panic_drop;
     tz_fatal_hooks.panics = tz_panic_print_fatal;
 }
 

@@ -14,16 +14,9 @@ TZ_NORETURN TZ_COLD void tz_panic(tz_m *m, const char *text);
 /* The same in a call that has not entered. On a thread without a goroutine the process ends. */
 TZ_NORETURN TZ_COLD void tz_panic_outside(const char *text);
 
-/* Wires the hooks; before the first goroutine runs. Any number of times. */
-void tz_panic_init(void);
-
 /* Main has returned and is about to end the process: lets goroutines that run deferred functions because of a
  * panic go on for a while; never returns where one of them has come to its report. */
 void tz_panic_let_finish(void);
-
-/* The goroutine of a thread that ends under it (pthread_exit) is over: its records are given back, nothing of
- * it runs. On that thread, or by whoever owns g. */
-void tz_panic_drop(tz_g *g);
 
 /*
  * For the handler of SIGSEGV, SIGBUS and SIGFPE: whether the fault becomes a

@@ -22,6 +22,12 @@
 typedef struct tz_panicking tz_panicking;
 typedef struct tz_boundary tz_boundary;
 
+/* libstdc++'s __cxa_eh_globals: exceptions that are caught, and how many are in flight. */
+typedef struct tz_exceptions {
+    void *caught;
+    uint32_t uncaught;
+} tz_exceptions;
+
 /* A tuza_call, or a deferred function, while it runs. */
 struct tz_boundary {
     void *context; /* tz_arch_call's */
@@ -32,8 +38,7 @@ struct tz_boundary {
     tz_panicking *cause; /* a deferred function's: on whose behalf it runs; NULL: a block or call just ends */
     void (*fn)(void *arg);
     void *arg;
-    void *cxx_caught; /* C++ exceptions when it began */
-    uint32_t cxx_uncaught;
+    tz_exceptions exceptions; /* when it began */
 #if TZ_TSAN
     jmp_buf jmp;
 #endif
@@ -85,7 +90,7 @@ TZ_INLINE void tz_arena_cut(tz_g *g, void *mark)
 
 /* boundary.c */
 
-/* The calling goroutine; NULL on a thread that runs none. */
+/* The calling goroutine, or the G of an attached thread; NULL on a thread that has none. */
 TZ_INLINE tz_g *tz_panic_g(void)
 {
     tz_m *m = tz_self_m;
@@ -95,9 +100,15 @@ TZ_INLINE tz_g *tz_panic_g(void)
 TZ_INLINE tz_g *tz_panic_need_g(void)
 {
     tz_m *m = tz_self_m;
-    if (tz_must_not_enter(m))
-        tz_refuse_entry();
+    if (tz_is_outside(m))
+        m = tz_attach();
     return m->g;
+}
+/* Whether g is the G of a thread that tuza did not make: its stack is not ours, and it does not end as a
+ * goroutine does. */
+TZ_INLINE bool tz_panic_is_foreign(const tz_g *g)
+{
+    return !g->stack.hi;
 }
 
 /* Drops the records of frames that a longjmp has left: those below sp, the frame of a call that the program
@@ -122,6 +133,8 @@ TZ_NORETURN void tz_panic_raise(tz_g *g, tz_panicking *p, const void *frame);
 TZ_NORETURN void tz_panic_text(tz_g *g, const char *text, const void *frame);
 /* The same for a fault's. */
 TZ_NORETURN void tz_panic_fault(tz_g *g, const char *text, const tz_arch_fault *f, const void *frame);
+/* g is over: its records are given back, and nothing that is deferred runs. */
+void tz_panic_drop(tz_g *g);
 /* Drops the newest panic or Goexit from the list. */
 void tz_panic_forget(tz_g *g);
 
@@ -143,7 +156,15 @@ TZ_NORETURN void tz_panic_die(tz_g *g);
 /* A panic where no goroutine's code can go on: on another thread, inside the runtime. */
 TZ_NORETURN void tz_panic_refused(const char *text);
 
-/* exceptions.c: catch blocks that are abandoned end: the state is that of b's beginning (NULL: none). */
-void tz_exceptions_cut(tz_g *g, const tz_boundary *b);
+/* exceptions.c */
+
+tz_exceptions *tz_exceptions_of_thread(void);
+/* Those of g, which runs here. */
+TZ_INLINE tz_exceptions *tz_exceptions_of(tz_g *g)
+{
+    return TZ_LIKELY(!tz_panic_is_foreign(g)) ? (tz_exceptions *)(void *)&g->unwind : tz_exceptions_of_thread();
+}
+/* Abandoned catch blocks end: things are again as they were. */
+void tz_exceptions_cut(tz_g *g, tz_exceptions were);
 
 #endif /* TZ_RECORDS_H */

@@ -218,6 +218,12 @@ void tz_unlockosthread(tz_m *m);
 void tz_lockosthread_internal(tz_m *m);
 void tz_unlockosthread_internal(tz_m *m);
 
+/* hooks.c: upwards; wired at start, NULL where nothing is there to be told. */
+typedef struct tz_sched_hooks_t {
+    void (*g_lost)(tz_g *g); /* g->unwind.used, and its thread has ended under it: on that thread, in user code */
+} tz_sched_hooks_t;
+extern tz_sched_hooks_t tz_sched_hooks;
+
 /* newproc.c: the end of the calling goroutine, without its deferred functions. */
 TZ_NORETURN void tz_goexit(void);
 

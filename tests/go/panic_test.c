@@ -1,73 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Panic, defer, recover and Goexit, as far as the process survives; what ends it is in crash/panic.c. */
+/* Panic and recover, as far as the process survives; what ends it is in crash/panic.c. */
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8 TUZA_CHAOS=3 | env GOMAXPROCS=2 TUZA_CHAOS=11
-#include <errno.h>
-#include <setjmp.h>
-
-#include "go/help.h"
-
-/* What happened, in order: one letter each. Of the main goroutine alone. */
-static char trail[256];
-static size_t steps;
-
-static void step(char c)
-{
-    CHECK(steps < sizeof trail - 1);
-    trail[steps++] = c;
-    trail[steps] = 0;
-}
-
-static void mark(void *letter)
-{
-    step(*(const char *)letter);
-}
-
-/* The trail is s, and begins anew. */
-#define TRAIL(s)             \
-    do {                     \
-        CHECK_STR(trail, s); \
-        steps = 0;           \
-        trail[0] = 0;        \
-    } while (0)
-
-static void mark_recover(void *letter)
-{
-    step(*(const char *)letter);
-    const char *text = tuza_recover();
-    for (; text && *text; text++)
-        step(*text);
-}
-
-static bool call(void (*fn)(void *))
-{
-    return tuza_call(fn, NULL);
-}
-
-/* PN-01: last in, first out, at a return; the argument is fixed at registration. */
-static void three(void *unused)
-{
-    (void)unused;
-    tuza_defer(mark, "a");
-    tuza_defer(mark, "b");
-    tuza_defer(mark, "c");
-    step('.');
-}
-
-TEST(order)
-{
-    CHECK(call(three));
-    TRAIL(".cba");
-}
-
-/* PN-01, PN-07: at a panic too; after a recovery the rest runs, and the caller goes on. */
-static void panics(void *unused)
-{
-    (void)unused;
-    tuza_defer(mark_recover, "a");
-    tuza_defer(mark_recover, "b");
-    tuza_defer(mark, "c");
-    tuza_panic("%s%d", "x", 1);
-}
+#include "go/trail.h"
 
 TEST(recovery)
 {
@@ -106,161 +40,6 @@ TEST(who_may_recover)
 {
     CHECK(!call(panics_2));
     TRAIL("ry");
-}
-
-/* PN-02: a NULL function is accepted, and panics when its turn comes; the others run. */
-static void nil_defer(void *unused)
-{
-    (void)unused;
-    tuza_defer(mark_recover, "r");
-    tuza_defer(mark, "a");
-    tuza_defer(NULL, NULL);
-    tuza_defer(mark, "b");
-    step('.');
-}
-
-TEST(nil_function)
-{
-    CHECK(!call(nil_defer));
-    TRAIL(".barruntime error: invalid memory address or nil pointer dereference");
-    CHECK(!tuza_call(nil_defer, NULL));
-    steps = 0;
-    trail[0] = 0;
-}
-
-static void defer_nil_in_block(void *unused)
-{
-    (void)unused;
-    TUZA_DEFER(mark_recover, "r");
-    {
-        TUZA_DEFER(NULL, NULL);
-        step('.');
-    }
-    step('!');
-}
-
-TEST(nil_function_in_block)
-{
-    CHECK(!call(defer_nil_in_block));
-    CHECK(strncmp(trail, ".rruntime error: invalid memory", 30) == 0);
-    steps = 0;
-    trail[0] = 0;
-}
-
-/* PN-03: any number, in order. */
-#define MANY (100000 / SCALE)
-static long next_down;
-
-static void count_down(void *n)
-{
-    CHECK_EQ((long)(intptr_t)n, --next_down);
-}
-
-static void many(void *panic)
-{
-    tuza_defer(mark_recover, "r");
-    for (next_down = 0; next_down < MANY; next_down++)
-        tuza_defer(count_down, (void *)next_down);
-    if (panic)
-        tuza_panic("z");
-}
-
-TEST(many_defers)
-{
-    for (int i = 0; i < 3; i++) {
-        CHECK(tuza_call(many, NULL));
-        TRAIL("r");
-        CHECK_EQ(next_down, 0);
-        CHECK(!tuza_call(many, ""));
-        TRAIL("rz");
-        CHECK_EQ(next_down, 0);
-    }
-}
-
-/* TUZA_DEFER: by every way out of a block. */
-static void blocks(void *unused)
-{
-    (void)unused;
-    {
-        TUZA_DEFER(mark, "a");
-        TUZA_DEFER(mark, "b");
-    }
-    for (int i = 0; i < 3; i++) {
-        TUZA_DEFER(mark, "c");
-        if (i == 0)
-            continue;
-        TUZA_DEFER(mark, "d");
-        if (i == 1)
-            break;
-    }
-    {
-        TUZA_DEFER(mark, "e");
-        if (steps)
-            goto out;
-        step('!');
-    }
-out:
-    for (int i = 0; i < 1; i++) {
-        TUZA_DEFER(mark, "f");
-    }
-    TUZA_DEFER(mark, "g");
-    return;
-}
-
-TEST(ways_out_of_a_block)
-{
-    CHECK(call(blocks));
-    TRAIL("bacdcefg");
-    blocks(NULL); /* in no tuza_call of its own */
-    TRAIL("bacdcefg");
-}
-
-/* Both kinds in one order; a block's end runs its own alone. */
-static void mixed(void *panic)
-{
-    tuza_defer(mark, "1");
-    TUZA_DEFER(mark, "2");
-    tuza_defer(mark, "3");
-    {
-        TUZA_DEFER(mark, "4");
-        tuza_defer(mark, "5");
-        tuza_defer(mark, "6");
-        TUZA_DEFER(mark, "7");
-    }
-    TUZA_DEFER(mark, "8");
-    tuza_defer(mark, "9");
-    if (panic) {
-        TUZA_DEFER(mark_recover, "r");
-        tuza_panic("!");
-    }
-}
-
-TEST(one_order)
-{
-    CHECK(tuza_call(mixed, NULL));
-    TRAIL("74"
-          "82"
-          "96531");
-    CHECK(!tuza_call(mixed, ""));
-    TRAIL("74"
-          "r!98653"
-          "21");
-}
-
-/* TUZA_DEFER's argument lives in the block, at a panic and after a recovery too. */
-static void local_argument(void *unused)
-{
-    (void)unused;
-    char letters[2][64] = {"k", "l"};
-    TUZA_DEFER(mark, letters[0]);
-    TUZA_DEFER(mark_recover, letters[1]);
-    tuza_panic("m");
-}
-
-TEST(arguments_in_the_block)
-{
-    CHECK(!call(local_argument));
-    TRAIL("lmk");
 }
 
 /* PN-08, PN-09: a panic in a deferred function goes on with what is left; recovered above, both are gone. */
@@ -382,19 +161,6 @@ TEST(passes_boundaries)
 }
 
 /* PN-09: panic again after a recovery; the text stays valid as long as needed, of any length and content. */
-static const char *text_seen;
-static void keep_text(void *unused)
-{
-    (void)unused;
-    text_seen = tuza_recover();
-}
-
-static void check_text(void *want)
-{
-    CHECK_STR(text_seen, want);
-    CHECK_STR(tuza_recover(), NULL);
-}
-
 static void panic_text(void *text)
 {
     tuza_defer(check_text, text);
@@ -467,7 +233,7 @@ TEST(passing_on)
     TRAIL("");
 }
 
-/* PN-11: for ever, in the same memory. Go's TestDeferWithRepeatedRanics in form. */
+/* PN-11: for ever, in the same memory. Go's TestDeferWithRepeatedRepanics in form. */
 static void repanic(void *arg)
 {
     long *level = arg;
@@ -514,12 +280,12 @@ static void panic_at_bottom(void *unused)
 static void (*volatile at_bottom)(void *) =
     panic_at_bottom; /* the compiler shall not see that it never returns */
 
-static void recurse(void *n)
+static void recurse(long n)
 {
     volatile char frame[512];
     frame[0] = 1;
     if (n)
-        recurse((char *)n - 1);
+        recurse(n - 1);
     else
         at_bottom(NULL);
     frame[1] = frame[0];
@@ -528,7 +294,7 @@ static void recurse(void *n)
 static void recurse_and_recover(void *n)
 {
     tuza_defer(keep_text, NULL);
-    recurse(n);
+    recurse((long)(intptr_t)n);
 }
 
 static void small_stack(void *done)
@@ -560,199 +326,6 @@ TEST(locals_survive)
         CHECK_EQ(b, i * 3);
         CHECK_EQ(c, i * 3 + 7);
         CHECK(d == (double)(i * 3 + 7) / 2);
-    }
-}
-
-/* GR-10, GR-19, PN-13, PN-15: Goexit. */
-static tuza_chan *letters;
-
-static void send_letter(void *letter)
-{
-    tuza_chan_send(letters, letter);
-}
-
-static void send_recover(void *letter)
-{
-    const char *text = tuza_recover();
-    tuza_chan_send(letters, letter);
-    for (; text && *text; text++)
-        tuza_chan_send(letters, text);
-}
-
-static void exits(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_recover, "a");
-    TUZA_DEFER(send_recover, "b");
-    tuza_goexit();
-}
-
-static void goexit_in_calls(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_letter, "z");
-    tuza_call(exits, NULL);
-    send_letter("!");
-}
-
-static void goexit_in_panic(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_recover, "a");
-    tuza_defer(exits, NULL);
-    tuza_defer(send_letter, "c");
-    tuza_panic("x");
-}
-
-static void panic_and_send(void *text)
-{
-    tuza_panic("%s", (const char *)text);
-}
-
-/* PN-15: the panic is recovered, and the goroutine ends all the same. */
-static void panic_in_goexit_body(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_recover, "a");
-    tuza_defer(send_recover, "b");
-    tuza_defer(panic_and_send, "1");
-    tuza_defer(send_letter, "c");
-    tuza_goexit();
-}
-
-static void panic_in_goexit(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_recover, "z");
-    tuza_call(panic_in_goexit_body, NULL);
-    send_letter("!");
-}
-
-/* TestRecoverBeforePanicAfterGoexit: an earlier recovery changes nothing about it. */
-static void before_goexit(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_recover, "d");
-    tuza_defer(panic_and_send, "2");
-    tuza_call(panic_and_send, "1");
-}
-
-static void recover_before_goexit(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_recover, "a");
-    tuza_defer(panic_and_send, "3");
-    tuza_call(before_goexit, NULL);
-    tuza_goexit();
-}
-
-/* PN-09 with Goexit: recovered deeper than where Goexit began, its deferred function goes on. */
-static void deeper(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_recover, "d");
-    tuza_panic("1");
-}
-
-static void call_deeper(void *unused)
-{
-    (void)unused;
-    if (!tuza_call(deeper, NULL))
-        send_letter("e");
-}
-
-static void goexit_deeper(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_letter, "f");
-    tuza_defer(call_deeper, NULL);
-    tuza_goexit();
-}
-
-/* The goroutine's own functions, at its return. */
-static void returns(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_letter, "a");
-    tuza_defer(send_letter, "b");
-}
-
-/* A panic recovered by the goroutine's own functions: it ends. */
-static void recovers_at_entry(void *unused)
-{
-    (void)unused;
-    tuza_defer(send_letter, "a");
-    tuza_defer(send_recover, "b");
-    tuza_panic("1");
-}
-
-static void plain_goexit(void *unused)
-{
-    (void)unused;
-    tuza_goexit();
-}
-
-static void expect(void (*fn)(void *), const char *want)
-{
-    for (int i = 0; i < 20; i++) {
-        letters = tuza_chan_make(1, 100);
-        GO(fn, NULL);
-        settle(1);
-        char got[100];
-        size_t n = 0;
-        while (try_recv(letters, &got[n]))
-            n++;
-        got[n] = 0;
-        CHECK_STR(got, want);
-        tuza_chan_unref(letters);
-    }
-}
-
-TEST(goexit)
-{
-    expect(plain_goexit, "");
-    expect(returns, "ba");
-    expect(exits, "ba");
-    expect(goexit_in_calls, "baz");
-    expect(goexit_in_panic, "cbaa");
-    expect(panic_in_goexit, "cb1az");
-    expect(recover_before_goexit, "d2a3");
-    expect(goexit_deeper, "d1ef");
-    expect(recovers_at_entry, "b1a");
-}
-
-/* Deferred functions may block, move between threads, start goroutines. */
-static void blocks_in_defer(void *c)
-{
-    long v = 0;
-    for (int i = 0; i < 10; i++) {
-        tuza_chan_recv(c, &v);
-        CHECK_EQ(v, i);
-        tuza_gosched();
-    }
-    CHECK_STR(tuza_recover(), "x");
-}
-
-static void blocks_then(void *c)
-{
-    TUZA_DEFER(blocks_in_defer, c);
-    tuza_panic("x");
-}
-
-static void feed(void *c)
-{
-    for (long i = 0; i < 10; i++)
-        tuza_chan_send(c, &i);
-}
-
-TEST(blocking_in_defer)
-{
-    for (int i = 0; i < 100; i++) {
-        tuza_chan *c = tuza_chan_make(sizeof(long), 0);
-        GO(feed, c);
-        CHECK(!tuza_call(blocks_then, c));
-        settle(1);
-        tuza_chan_unref(c);
     }
 }
 
@@ -813,18 +386,16 @@ TEST(channel_panics)
     CHECK(!call(make_huge));
 }
 
-static const char *volatile woken_text;
-static void keep_woken(void *unused)
+static void check_woken(void *unused)
 {
     (void)unused;
-    woken_text = tuza_recover();
-    CHECK_STR(woken_text, "send on closed channel");
+    CHECK_STR(tuza_recover(), "send on closed channel");
 }
 
 static void send_and_recover(void *c)
 {
     long v = 1;
-    TUZA_DEFER(keep_woken, NULL);
+    TUZA_DEFER(check_woken, NULL);
     tuza_chan_send(c, &v);
 }
 
@@ -852,89 +423,6 @@ TEST(woken_by_close)
         settle(1);
         tuza_chan_unref(c);
     }
-}
-
-/* PN-33: what is not deferred stays as it is. */
-static int held;
-static void release(void *unused)
-{
-    (void)unused;
-    held--;
-}
-static void holds(void *unused)
-{
-    (void)unused;
-    tuza_defer(keep_text, NULL);
-    held++;
-    TUZA_DEFER(release, NULL);
-    held++;
-    tuza_panic("x");
-}
-
-TEST(nothing_else_is_undone)
-{
-    CHECK(!call(holds));
-    CHECK_EQ(held, 1);
-}
-
-/* longjmp over tuza_call: what was deferred there is forgotten, nothing else is. */
-static jmp_buf away;
-
-static void jumps(void *how)
-{
-    tuza_defer(mark, "!");
-    tuza_defer(mark, "!");
-    if (how) {
-        tuza_call(jumps, (char *)how - 1);
-        return;
-    }
-    longjmp(away, 1);
-}
-
-static void jump_from_deferred(void *unused)
-{
-    (void)unused;
-    tuza_defer(jumps, NULL);
-    tuza_panic("x");
-}
-
-__attribute__((noinline)) static void large_frame(void)
-{
-    volatile char room[4096];
-    memset((void *)room, 0, sizeof room);
-    tuza_defer(mark, "c");
-    CHECK(tuza_recover() == NULL);
-}
-
-static void jump_and_go_on(void *from)
-{
-    tuza_defer(mark, "a");
-    for (volatile int i = 0; i < 3; i++) {
-        TUZA_DEFER(mark, "b");
-        if (setjmp(away) == 0) {
-            tuza_call(from ? jump_from_deferred : jumps, from ? NULL : (void *)(intptr_t)i);
-            step('!');
-        }
-        CHECK(tuza_recover() == NULL);
-        large_frame();
-        CHECK(call(three));
-    }
-}
-
-TEST(longjmp_over_calls)
-{
-    CHECK(tuza_call(jump_and_go_on, NULL));
-    TRAIL(".cbab.cbab.cbabccca");
-    CHECK(tuza_call(jump_and_go_on, ""));
-    TRAIL(".cbab.cbab.cbabccca");
-    if (setjmp(away) == 0)
-        tuza_call(jumps, (void *)(intptr_t)5);
-    CHECK(call(three));
-    TRAIL(".cba");
-    if (setjmp(away) == 0)
-        tuza_call(jumps, NULL);
-    CHECK(!call(panics));
-    TRAIL("cbx1a");
 }
 
 TEST_MAIN_TUZA()

@@ -51,6 +51,33 @@ static int nested_yield(int argc, char **argv)
     return 0;
 }
 
+static int nested_panic(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    tz_entering(tz_self_m);
+    tuza_panic("no %s", "way");
+}
+
+static int nested_runtime_panic(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    tz_entering(tz_self_m);
+    tuza_chan_close(NULL);
+    return 0;
+}
+
+/* PN-28: a panic in the runtime can't be recovered from. */
+TEST(panic_inside)
+{
+    char said[1024];
+    scene = nested_panic;
+    CHECK_EQ(child(said, sizeof said), 2);
+    CHECK(strncmp(said, "panic: no way\nfatal error: panic inside the runtime\n", 52) == 0);
+    scene = nested_runtime_panic;
+    CHECK_EQ(child(said, sizeof said), 2);
+    CHECK(strncmp(said, "panic: close of nil channel\nfatal error: panic inside the runtime\n", 66) == 0);
+}
+
 TEST(nested_entry)
 {
     static const char text[] = "fatal error: tuza called inside the runtime\n";
