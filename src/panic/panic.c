@@ -221,7 +221,8 @@ const char *tuza_recover(void)
 void tuza_goexit(void)
 {
     tz_g *g = tz_panic_need_g();
-    if (!g->unwind.used && !g->unwind.defers)
+    const tz_unwind *u = &g->unwind;
+    if (!u->used && !u->defers && !u->cxx_caught && !u->cxx_uncaught)
         tz_goexit();
     const void *frame = __builtin_frame_address(0);
     tz_boundary_settle(g, frame);

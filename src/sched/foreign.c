@@ -117,7 +117,7 @@ void tz_thread_ends(void *arg)
     if (tz_self_m != m) /* it has ended in the usual way */
         return;
     int saved = errno;
-    if (m->g->unwind.used)
+    if (tz_sched_hooks.g_lost)
         tz_sched_hooks.g_lost(m->g);
     if (m->foreign) {
         tz_detach(m);

@@ -220,7 +220,7 @@ void tz_unlockosthread_internal(tz_m *m);
 
 /* hooks.c: upwards; wired at start, NULL where nothing is there to be told. */
 typedef struct tz_sched_hooks_t {
-    void (*g_lost)(tz_g *g); /* g->unwind.used, and its thread has ended under it: on that thread, in user code */
+    void (*g_lost)(tz_g *g); /* its thread has ended under it; on that thread, in user code */
 } tz_sched_hooks_t;
 extern tz_sched_hooks_t tz_sched_hooks;
 
