@@ -70,6 +70,7 @@ bool tz_arch_call_barrier(void **context, void (*fn)(void *), void *arg);
 typedef struct tz_arch_fault {
     uint64_t frame[4]; /* the assembly's: the instruction, its stack pointer, x30 */
     uintptr_t pc, addr;
+    const char *name; /* of the signal */
     int sig, code;
 } tz_arch_fault;
 /* To be called in a signal handler on another stack: when it returns, the thread calls fn(copy of *fault) as

@@ -107,15 +107,15 @@ void tz_exithook_begin(void)
     tz_store_relaxed(&runner, tz_exithook_hooks.goid());
 }
 
-void tz_exithook_run(int code)
+void tz_exithook_run(int code, void (*call)(void (*fn)(void *), void *arg))
 {
     hook *h;
     while ((h = hooks) != NULL) {
-        hook call = *h;
+        hook next = *h;
         hooks = h->next;
         free(h);
-        if (code == 0 || call.run_on_failure)
-            call.fn(call.arg);
+        if (code == 0 || next.run_on_failure)
+            call(next.fn, next.arg);
     }
     through = true;
 }

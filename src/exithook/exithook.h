@@ -29,10 +29,10 @@ int tz_exithook_remove(void (*fn)(void *), void *arg);
 
 /* Takes the turn to run hooks. Throws where the caller runs them already. */
 void tz_exithook_begin(void);
-/* With the turn: runs what is on the list, the last added first; where code is not 0, those with
+/* With the turn: has what is on the list called, the last added first; where code is not 0, those with
  * run_on_failure, and the others are dropped. The turn is not given back: who comes later waits for good. */
-void tz_exithook_run(int code);
-/* A deferred function of whoever called run: a hook did not return. It panicked: throws. It ended its
+void tz_exithook_run(int code, void (*call)(void (*fn)(void *), void *arg));
+/* Said by `call`, in a deferred function: a hook did not return. It panicked: throws. It ended its
  * goroutine: the turn is free again, what is still on the list waits for the next exit. */
 void tz_exithook_left(bool panicked);
 /* In a child of fork: nobody has the turn. */

@@ -147,6 +147,13 @@ void tz_boundary_run(tz_g *g, const tuza_deferred *d, tz_panicking *cause)
     call_barrier(b);
 }
 
+void tz_panic_call(void (*fn)(void *), void *arg)
+{
+    tz_g *g = tz_panic_need_g();
+    tz_boundary_settle(g, __builtin_frame_address(0));
+    tz_boundary_run(g, &(tuza_deferred){fn, arg, NULL}, NULL);
+}
+
 bool tuza_call(void (*fn)(void *), void *arg)
 {
     tz_g *g = tz_panic_need_g();

@@ -74,7 +74,7 @@ static bool is_own_code(uintptr_t pc)
     return w.own;
 }
 
-bool tz_panic_take_fault(int sig, const void *siginfo, void *ucontext)
+bool tz_panic_take_fault(int sig, const char *name, const void *siginfo, void *ucontext)
 {
     tz_m *m = tz_self_m;
     const siginfo_t *info = siginfo;
@@ -87,6 +87,7 @@ bool tz_panic_take_fault(int sig, const void *siginfo, void *ucontext)
         return false;
     tz_arch_fault f = {.pc = tz_arch_signal_pc(ucontext),
                        .addr = (uintptr_t)info->si_addr,
+                       .name = name,
                        .sig = sig,
                        .code = info->si_code};
     return is_own_code(f.pc) && tz_arch_call_after_signal(ucontext, &f, g->stack.lo, fault_panic);

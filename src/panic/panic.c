@@ -134,7 +134,7 @@ void tz_panic_fault(tz_g *g, const char *text, const tz_arch_fault *f, const voi
     tz_boundary_settle(g, frame);
     tz_panicking *p = new_panicking(g);
     p->text = text;
-    p->sig = f->sig;
+    p->signal = f->name;
     p->code = f->code;
     p->addr = f->addr;
     p->pc = f->pc;

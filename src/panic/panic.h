@@ -14,18 +14,22 @@ TZ_NORETURN TZ_COLD void tz_panic(tz_m *m, const char *text);
 /* The same in a call that has not entered. On a thread without a goroutine the process ends. */
 TZ_NORETURN TZ_COLD void tz_panic_outside(const char *text);
 
+/* Calls fn(arg) as a deferred function is called: a boundary, from which no C++ exception comes. The thread
+ * gets an M where it has none. */
+void tz_panic_call(void (*fn)(void *), void *arg);
+
 /* Main has returned and is about to end the process: lets goroutines that run deferred functions because of a
  * panic go on for a while; never returns where one of them has come to its report. */
 void tz_panic_let_finish(void);
 
 /*
  * For the handler of SIGSEGV, SIGBUS and SIGFPE: whether the fault becomes a
- * panic of its goroutine. It does where that has tuza_set_panic_on_fault, the
+ * panic of its goroutine; name is what is printed of sig. It does where that has tuza_set_panic_on_fault, the
  * kernel raised the signal, and the instruction is the program's own: outside
  * the runtime, libc and the loader. Then *ucontext has been changed, and all
  * the handler has to do is return. The handler runs on another stack than the
  * goroutine's, and has made sure that the fault is no stack overflow.
  */
-bool tz_panic_take_fault(int sig, const void *siginfo, void *ucontext);
+bool tz_panic_take_fault(int sig, const char *name, const void *siginfo, void *ucontext);
 
 #endif /* TZ_PANIC_H */

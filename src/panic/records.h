@@ -54,8 +54,9 @@ struct tz_panicking {
     const char *text;
     bool goexit;
     bool recovered;
-    bool same;     /* its value is the one of `up` */
-    int sig, code; /* a fault's; 0: none */
+    bool same;          /* its value is the one of `up` */
+    const char *signal; /* a fault's; NULL: none */
+    int code;
     uintptr_t addr, pc;
 };
 
@@ -162,7 +163,8 @@ tz_exceptions *tz_exceptions_of_thread(void);
 /* Those of g, which runs here. */
 TZ_INLINE tz_exceptions *tz_exceptions_of(tz_g *g)
 {
-    return TZ_LIKELY(!tz_panic_is_foreign(g)) ? (tz_exceptions *)(void *)&g->unwind : tz_exceptions_of_thread();
+    return TZ_LIKELY(!tz_panic_is_foreign(g)) ? (tz_exceptions *)(void *)&g->unwind
+                                              : tz_exceptions_of_thread();
 }
 /* Abandoned catch blocks end: things are again as they were. */
 void tz_exceptions_cut(tz_g *g, tz_exceptions were);

@@ -4,7 +4,6 @@
  * further one behind a tab; " [recovered]" where a deferred function recovered
  * it and panicked anew; a value passed on is printed once.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,38 +34,11 @@ static void print_indented(const char *text)
     }
 }
 
-static const char *hex(char buf[24], uint64_t n)
-{
-    char *p = buf + 23;
-    *p = 0;
-    do {
-        *--p = "0123456789abcdef"[n & 15];
-        n >>= 4;
-    } while (n);
-    *--p = 'x';
-    *--p = '0';
-    return p;
-}
-
-static const char *signal_name(int sig)
-{
-    switch (sig) {
-    case SIGSEGV:
-        return "SIGSEGV: segmentation violation";
-    case SIGBUS:
-        return "SIGBUS: bus error";
-    case SIGFPE:
-        return "SIGFPE: floating-point exception";
-    default:
-        return "signal";
-    }
-}
-
 static void print_fault(const tz_panicking *p)
 {
     char code[24], addr[24], pc[24];
-    tz_print("[signal ", signal_name(p->sig), " code=", hex(code, (uint64_t)p->code),
-             " addr=", hex(addr, p->addr), " pc=", hex(pc, p->pc), "]\n", NULL);
+    tz_print("[signal ", p->signal, " code=", tz_hex(code, (uint64_t)p->code),
+             " addr=", tz_hex(addr, p->addr), " pc=", tz_hex(pc, p->pc), "]\n", NULL);
 }
 
 /* Whether there was something to print. The list is turned round for that, and stays so: this is the end. */
@@ -93,7 +65,7 @@ static bool print_chain(tz_g *g)
             printed = true;
         }
         after_goexit = p->goexit;
-        if (p->sig)
+        if (p->signal)
             fault = p;
     }
     if (fault)

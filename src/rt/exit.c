@@ -29,9 +29,11 @@
 #include "base/fatal.h"
 #include "exithook/exithook.h"
 #include "os/os.h"
+#include "panic/panic.h"
 #include "rt/exit.h"
 #include "sched/sched.h"
 #include "tuza/go.h"
+#include "tuza/panic.h"
 
 #define THREAD ((uint64_t)1 << 63)
 
@@ -136,6 +138,25 @@ static __attribute__((constructor(101))) void wire(void)
     tz_exithook_hooks = (tz_exithook_hooks_t){.gosched = give_way, .goid = caller, .throw = throw_text};
 }
 
+/* A hook may panic, and there is nobody to whom that matters: throw on top of its frames. Or it ends its
+ * goroutine, and what is left of the list is the next one's. */
+static void hook_left(void *returned)
+{
+    if (*(bool *)returned)
+        return;
+    unpin();
+    tz_exithook_left(tuza_recover() != NULL);
+    turn_is_free();
+}
+
+static void call_hook(void (*fn)(void *), void *arg)
+{
+    bool returned = false;
+    TUZA_DEFER(hook_left, &returned);
+    tz_panic_call(fn, arg);
+    returned = true;
+}
+
 static void run_hooks(int code, bool on_this_thread)
 {
     as_thread |= !is_goroutine();
@@ -143,7 +164,7 @@ static void run_hooks(int code, bool on_this_thread)
     /* After the wait, which would cost each of a thousand goroutines that exit a thread of its own. */
     if (on_this_thread)
         pin();
-    tz_exithook_run(code);
+    tz_exithook_run(code, call_hook);
 }
 
 TZ_NORETURN static void wait_for_good(void)

@@ -16,6 +16,7 @@
  */
 #include "base/fatal.h"
 #include "os/os.h"
+#include "panic/panic.h"
 #include "signal/handlers.h"
 
 /* How far below its stack pointer an instruction may touch the stack: a red zone, a store that moves the
@@ -117,6 +118,8 @@ void tz_fault(int sig, siginfo_t *info, void *context)
         check_overflow(sig, info, context, m);
         if (m->g != m->g0 && (m->seq & 1))
             in_runtime(sig, info, context);
+        if (tz_panic_take_fault(sig, tz_signal_text(sig), info, context))
+            return;
     }
     if ((m == &tz_nobody || m->foreign) && tz_os_action_call(earlier, sig, info, context))
         return;

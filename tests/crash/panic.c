@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 
-#include "crash/crash.h"
+#include "crash/faulting.h"
 
 static void panic_with(void *text)
 {
@@ -37,12 +37,11 @@ static int in_goroutine(void)
 //> panic: one
 //> 	two
 //> 	%s	three
-//> 	
 //>
 //> goroutine 1 [running]:
 static int lines(void)
 {
-    tuza_panic("one\ntwo\n%s\n", "%s\tthree");
+    tuza_panic("one\ntwo\n%s", "%s\tthree");
 }
 
 /* PN-01, PN-16: deferred functions have run by then. */
@@ -494,6 +493,105 @@ static int among_others(void)
     return 0;
 }
 
+/* XH-16, XH-17, XH-18: a hook that panics: no panic's line; those before it have run, those after it do not. */
+//! hook_panics exit 2
+//> fatal error: exit hook invoked panic
+//>
+//> goroutine 1 [running]:
+//1 ok
+static int hook_panics(void)
+{
+    tuza_exit_hook_add(say, "never", true);
+    tuza_exit_hook_add(panic_with, "x", true);
+    tuza_exit_hook_add(say, "ok", true);
+    return 0;
+}
+
+/* Also where a plain thread exits. */
+//! hook_panics_on_thread exit 2
+//> fatal error: exit hook invoked panic
+static void *exits(void *unused)
+{
+    (void)unused;
+    exit(3);
+}
+static int hook_panics_on_thread(void)
+{
+    tuza_exit_hook_add(panic_with, "x", true);
+    pthread_t t;
+    pthread_create(&t, NULL, exits, NULL);
+    pthread_join(t, NULL);
+    return 0;
+}
+
+/* XH-19 */
+//! hook_recovers exit 5
+//1 ok
+static int hook_recovers(void)
+{
+    tuza_exit_hook_add(say, "ok", true);
+    tuza_exit_hook_add(recovers_inside, NULL, true);
+    tuza_exit(5);
+}
+
+/* XH-20: a hook that ends its goroutine: no exit, the rest waits for the next. */
+//! hook_goexits exit 6
+//1 first
+//1 second
+static void exit_with_5(void *unused)
+{
+    (void)unused;
+    tuza_exit(5);
+}
+static int hook_goexits(void)
+{
+    tuza_exit_hook_add(say, "second", true);
+    tuza_exit_hook_add(goexits, NULL, true);
+    tuza_exit_hook_add(say, "first", true);
+    crash_go(exit_with_5, NULL);
+    while (tuza_num_goroutine() > 1)
+        tuza_sleep(TUZA_MILLISECOND);
+    return 6;
+}
+
+/* tuza_set_panic_on_fault, PN-30: the panic, the signal, and the goroutine. */
+//! fault
+//> panic: runtime error: invalid memory address or nil pointer dereference
+//> [signal SIGSEGV: segmentation violation code=0x1 addr=0x10 pc=@X@]
+//>
+//> goroutine 1 [running]:
+static int fault(void)
+{
+    tuza_set_panic_on_fault(true);
+    write_nowhere();
+    return 0;
+}
+
+/* In libc a fault is none: its locks may be held. */
+//! fault_in_libc signal 11 not asan not tsan
+//> SIGSEGV: segmentation violation
+static int fault_in_libc(void)
+{
+    tuza_set_panic_on_fault(true);
+    return (int)write(1, "", strlen(nowhere));
+}
+
+/* A goroutine's setting is its own. */
+//! fault_in_another signal 11
+//> SIGSEGV: segmentation violation
+static void write_nowhere_in(void *unused)
+{
+    (void)unused;
+    write_nowhere();
+}
+static int fault_in_another(void)
+{
+    tuza_set_panic_on_fault(true);
+    crash_go(write_nowhere_in, NULL);
+    tuza_chan_recv(NULL, NULL);
+    return 0;
+}
+
 /* A block that longjmp has left can't be told from what lies there now. */
 //! longjmp_over_block
 //> fatal error: tuza: the block of a TUZA_DEFER was left by longjmp, or by an exception through C code without -fexceptions
@@ -514,13 +612,44 @@ static int longjmp_over_block(void)
     {               \
 #name, name \
     }
-static const crash_case cases[] = {
-    CASE(plain), CASE(in_goroutine), CASE(lines), CASE(after_deferred), CASE(chain), CASE(recovered_inside),
-    CASE(recovered_then_panics), CASE(recovered_before), CASE(repanicked), CASE(repanicked_often),
-    CASE(repanicked_middle), CASE(repanicked_sandwich), CASE(equal_text), CASE(goexit_in_panic),
-    CASE(panic_in_goexit), CASE(panics_around_goexit), CASE(recovered_in_goexit), CASE(goexit_of_main),
-    CASE(recovered_in_main), CASE(nil_deferred), CASE(nil_panic), CASE(throws), CASE(throw_in_panic),
-    CASE(fatal_in_panic), CASE(on_thread), CASE(in_call_on_thread), CASE(defer_on_thread), CASE(concurrent),
-    CASE(main_returns), CASE(among_others), CASE(longjmp_over_block), {NULL, NULL}};
+static const crash_case cases[] = {CASE(plain),
+                                   CASE(in_goroutine),
+                                   CASE(lines),
+                                   CASE(after_deferred),
+                                   CASE(chain),
+                                   CASE(recovered_inside),
+                                   CASE(recovered_then_panics),
+                                   CASE(recovered_before),
+                                   CASE(repanicked),
+                                   CASE(repanicked_often),
+                                   CASE(repanicked_middle),
+                                   CASE(repanicked_sandwich),
+                                   CASE(equal_text),
+                                   CASE(goexit_in_panic),
+                                   CASE(panic_in_goexit),
+                                   CASE(panics_around_goexit),
+                                   CASE(recovered_in_goexit),
+                                   CASE(goexit_of_main),
+                                   CASE(recovered_in_main),
+                                   CASE(nil_deferred),
+                                   CASE(nil_panic),
+                                   CASE(throws),
+                                   CASE(throw_in_panic),
+                                   CASE(fatal_in_panic),
+                                   CASE(on_thread),
+                                   CASE(in_call_on_thread),
+                                   CASE(defer_on_thread),
+                                   CASE(concurrent),
+                                   CASE(main_returns),
+                                   CASE(among_others),
+                                   CASE(hook_panics),
+                                   CASE(hook_panics_on_thread),
+                                   CASE(hook_recovers),
+                                   CASE(hook_goexits),
+                                   CASE(fault),
+                                   CASE(fault_in_libc),
+                                   CASE(fault_in_another),
+                                   CASE(longjmp_over_block),
+                                   {NULL, NULL}};
 
 CRASH_MAIN(cases)

@@ -8,6 +8,11 @@
 
 #include "tz_test.h"
 
+static void call_hook(void (*fn)(void *), void *arg)
+{
+    fn(arg);
+}
+
 static _Thread_local uint64_t me = 1;
 static int yields; /* atomic */
 static const char *thrown;
@@ -54,7 +59,7 @@ static void run_until_left(int code)
 {
     if (setjmp(hook_out) == 0) {
         tz_exithook_begin();
-        tz_exithook_run(code);
+        tz_exithook_run(code, call_hook);
         CHECK(false); /* not reached */
     }
     tz_exithook_left(false);
@@ -117,7 +122,7 @@ TEST(panic_in_hook)
     CHECK_EQ(tz_exithook_add(leave, NULL, true), 0);
     if (setjmp(hook_out) == 0) {
         tz_exithook_begin();
-        tz_exithook_run(0);
+        tz_exithook_run(0, call_hook);
     }
     if (setjmp(out) == 0)
         tz_exithook_left(true);
@@ -231,7 +236,7 @@ TEST(turn_is_kept)
     CHECK_EQ(tz_exithook_add(say, b, true), 0);
     CHECK_EQ(tz_exithook_add(say, a, false), 0);
     tz_exithook_begin();
-    tz_exithook_run(3);
+    tz_exithook_run(3, call_hook);
     CHECK_STR(said, "b");
     CHECK_EQ(tz_exithook_add(say, c, true), -ECANCELED);
     CHECK_EQ(tz_exithook_remove(say, c), -ENOENT);
