@@ -174,6 +174,10 @@ FUNC tz_arch_final
         movl    %esi, TZ_G_ERRNO(%rdx)
         movl    TZ_G_ERRNO(%rax), %esi
         movl    %esi, (%rcx)
+        movq    TZ_M_CXX(%rbx), %rcx
+        testq   %rcx, %rcx
+        jnz     .Lexceptions
+.Lswapped:
         movq    %rax, TZ_M_G(%rbx)
         movq    TZ_G_SP(%rax), %rsp
 #if TZ_INSTRUMENTED
@@ -223,8 +227,19 @@ FUNC tz_arch_final
         movq    %r12, %rax
         jmp     .Lleft
 
-#if !TZ_INSTRUMENTED
         .cfi_undefined %rip
+.Lexceptions:
+        movq    (%rcx), %rsi
+        movl    8(%rcx), %edi
+        movq    %rsi, TZ_G_CXX(%rdx)
+        movl    %edi, TZ_G_CXX+8(%rdx)
+        movq    TZ_G_CXX(%rax), %rsi
+        movl    TZ_G_CXX+8(%rax), %edi
+        movq    %rsi, (%rcx)
+        movl    %edi, 8(%rcx)
+        jmp     .Lswapped
+
+#if !TZ_INSTRUMENTED
 .Lafter:
         movq    $0, TZ_M_AFTER_FN(%rbx)
         movq    TZ_M_AFTER_ARG(%rbx), %rsi

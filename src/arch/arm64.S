@@ -229,6 +229,9 @@ FUNC tz_arch_final
         str     w11, [x9, #TZ_G_ERRNO]
         ldr     w11, [x20, #TZ_G_ERRNO]
         str     w11, [x10]
+        ldr     x10, [x19, #TZ_M_CXX]
+        cbnz    x10, .Lexceptions
+.Lswapped:
         str     x20, [x19, #TZ_M_G]
         ldr     x9, [x20, #TZ_G_SP]
         mov     sp, x9
@@ -268,8 +271,19 @@ FUNC tz_arch_final
         CALL_HOOK HOOK_LEAVE
         b       .Lleft
 
-#if !TZ_INSTRUMENTED
         .cfi_undefined x30
+.Lexceptions:
+        ldr     x11, [x10]
+        ldr     w12, [x10, #8]
+        str     x11, [x9, #TZ_G_CXX]
+        str     w12, [x9, #(TZ_G_CXX + 8)]
+        ldr     x11, [x20, #TZ_G_CXX]
+        ldr     w12, [x20, #(TZ_G_CXX + 8)]
+        str     x11, [x10]
+        str     w12, [x10, #8]
+        b       .Lswapped
+
+#if !TZ_INSTRUMENTED
 .Lafter:
         str     xzr, [x19, #TZ_M_AFTER_FN]
         ldr     x1, [x19, #TZ_M_AFTER_ARG]

@@ -12,6 +12,7 @@
 #define TZ_M_AFTER_FN  40
 #define TZ_M_AFTER_ARG 48
 #define TZ_M_ERRNO     56
+#define TZ_M_CXX       64
 
 /* m->after_fn: not a function, but "release the channel lock at after_arg" */
 #define TZ_AFTER_UNLOCK 1
@@ -27,5 +28,6 @@
 #define TZ_G_FN        64
 #define TZ_G_ARG       72
 #define TZ_G_RESUME_FN 80
+#define TZ_G_CXX       216
 
 #endif /* TZ_LAYOUT_H */

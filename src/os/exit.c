@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libc's exit, past the one that rt/ defines under the same name. That is
+ * What the dynamic linker finds: libc's exit, past the one that rt/ defines under the same name. That is
  * found by looking behind the object that this code is in. A program linked
  * statically as a whole has one exit only, libc's (ours is weak), and need
  * not have dlsym.
@@ -21,6 +21,11 @@ void tz_os_exit(int code)
     if (libc_exit != NULL)
         libc_exit(code);
     exit(code);
+}
+
+void *tz_os_symbol(const char *name)
+{
+    return dlsym != NULL ? dlsym(RTLD_DEFAULT, name) : NULL;
 }
 
 #ifdef __GLIBC__

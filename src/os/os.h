@@ -125,5 +125,7 @@ TZ_NORETURN void tz_os_exit(int code);
 /* Has libc's exit call fn with its code (0 where libc has no way to tell); before it the handlers that were
  * registered later. Once for the process. 0, -ENOMEM. */
 int tz_os_at_exit(void (*fn)(int code, void *arg));
+/* What the dynamic linker finds first under a name, for libraries of the program at large; NULL: nothing. */
+void *tz_os_symbol(const char *name);
 
 #endif /* TZ_OS_H */

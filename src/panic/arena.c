@@ -121,7 +121,7 @@ static tz_chunk *get(tz_unwind *u, size_t n)
 void *tz_arena_grow(tz_g *g, size_t n)
 {
     tz_unwind *u = &g->unwind;
-    u->used = 1;
+    u->used = true;
     if (!u->top && n <= TZ_UNWIND_FIRST) {
         u->top = u->first + n;
         u->end = u->first + TZ_UNWIND_FIRST;

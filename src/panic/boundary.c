@@ -117,7 +117,7 @@ static tz_boundary *begin(tz_g *g, void (*fn)(void *), void *arg, tz_panicking *
     b->cause = cause;
     b->fn = fn;
     b->arg = arg;
-    b->exceptions = *tz_exceptions_of(g);
+    b->exceptions = *tz_exceptions_of(tz_self_m);
     u->boundary = b;
     return b;
 }
@@ -164,7 +164,7 @@ bool tuza_call(void (*fn)(void *), void *arg)
 
 void tz_boundary_resume(tz_g *g, tz_boundary *b)
 {
-    tz_exceptions_cut(g, b->exceptions);
+    tz_exceptions_cut(b->exceptions);
 #if TZ_ASAN
     const char *here = __builtin_frame_address(0);
     if (on_stack(g, here) && here < (char *)b->context) /* frames that are abandoned */

@@ -2,24 +2,30 @@
 /*
  * C++ exceptions belong to goroutines.
  *
- * libstdc++ keeps, for each thread, a list of the exceptions that are caught
- * and a count of those in flight, and asks for their address by
- * __cxa_get_globals. A goroutine that blocks in a catch block takes its own
- * with it to another thread; so here that function answers with the
- * goroutine's. It is the Itanium C++ ABI's, the same for libc++abi.
+ * The C++ runtime keeps a list of the exceptions that are caught, and a count
+ * of those in flight, for each thread, and asks for their address by
+ * __cxa_get_globals (the Itanium C++ ABI: libstdc++ and libc++abi alike). A
+ * goroutine that blocks in a catch block takes its own with it.
+ *
+ * So that function is ours, and answers with the goroutine's: a switch costs
+ * nothing then. It is found by the C++ runtime where the dynamic linker looks
+ * into this library, or the program, first; not where the C++ runtime comes
+ * before (a program in C++ that has tuza through another library), or has
+ * been bound already (a plugin's tuza). Then the switch exchanges what lies
+ * at the thread's address, m->cxx. What the linker does is found out by asking
+ * it.
  */
+#include "os/os.h"
 #include "panic/records.h"
-
-_Static_assert(offsetof(tz_unwind, cxx_caught) == offsetof(tz_exceptions, caught) &&
-                   offsetof(tz_unwind, cxx_uncaught) == offsetof(tz_exceptions, uncaught),
-               "tz_unwind begins with them");
 
 /* Of a thread, where it runs no goroutine. Not initial-exec: there is little room for that. */
 static __thread tz_exceptions of_thread __attribute__((tls_model("global-dynamic")));
 
-tz_exceptions *tz_exceptions_of_thread(void)
+tz_exceptions *tz_exceptions_of(const tz_m *m)
 {
-    return &of_thread;
+    if (m->cxx)
+        return m->cxx;
+    return m->g == &m->g0_block ? &of_thread : &m->g->cxx;
 }
 
 tz_exceptions *__cxa_get_globals(void);
@@ -27,27 +33,41 @@ tz_exceptions *__cxa_get_globals_fast(void);
 
 __attribute__((visibility("default"))) tz_exceptions *__cxa_get_globals(void)
 {
-    tz_m *m = tz_self_m;
-    tz_g *g = m->g;
-    return g == &m->g0_block ? &of_thread : (tz_exceptions *)(void *)&g->unwind;
+    return tz_exceptions_of(tz_self_m);
 }
 
 __attribute__((visibility("default"))) tz_exceptions *__cxa_get_globals_fast(void)
 {
-    return __cxa_get_globals();
+    return tz_exceptions_of(tz_self_m);
 }
 
 extern void __cxa_end_catch(void) __attribute__((weak));
 
-void tz_exceptions_cut(tz_g *g, tz_exceptions were)
+void tz_exceptions_cut(tz_exceptions were)
 {
-    tz_exceptions *e = tz_exceptions_of(g);
-    while (TZ_UNLIKELY(e->caught != were.caught)) {
+    tz_exceptions *e;
+    while (TZ_UNLIKELY((e = tz_exceptions_of(tz_self_m))->caught != were.caught)) {
         void *top = e->caught;
         if (__cxa_end_catch)
             __cxa_end_catch(); /* as the catch block's end does it: the exception is destroyed */
+        e = tz_exceptions_of(tz_self_m);
         if (e->caught == top)
             e->caught = were.caught;
     }
     e->uncaught = were.uncaught;
+}
+
+/* The C++ runtime's own, where it does not ask us. */
+static tz_exceptions *(*theirs)(void);
+
+static tz_exceptions *address(void)
+{
+    return theirs();
+}
+
+static __attribute__((constructor)) void wire(void)
+{
+    *(void **)&theirs = tz_os_symbol("__cxa_get_globals"); /* POSIX's way to make a function of it */
+    if (theirs && theirs() != &of_thread)
+        tz_sched_hooks.exceptions = address;
 }

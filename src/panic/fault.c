@@ -10,7 +10,7 @@ bool tuza_set_panic_on_fault(bool on)
 {
     tz_g *g = tz_panic_need_g();
     bool was = g->unwind.on_fault;
-    g->unwind.used = 1; /* it is off again for the G's next goroutine */
+    g->unwind.used = true; /* it is off again for the G's next goroutine */
     tz_store_relaxed(&g->unwind.on_fault, on);
     return was;
 }

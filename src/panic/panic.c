@@ -46,10 +46,10 @@ void tz_panic_drop(tz_g *g)
     while (u->panics)
         tz_panic_forget(g);
     if (!tz_panic_is_foreign(g))
-        tz_exceptions_cut(g, (tz_exceptions){NULL, 0}); /* may run destructors */
+        tz_exceptions_cut((tz_exceptions){NULL, 0}); /* may run destructors */
     tz_arena_drop(g);
     u->on_fault = false;
-    u->used = 0;
+    u->used = false;
 }
 
 TZ_NORETURN static void end_goroutine(tz_g *g)
@@ -221,8 +221,8 @@ const char *tuza_recover(void)
 void tuza_goexit(void)
 {
     tz_g *g = tz_panic_need_g();
-    const tz_unwind *u = &g->unwind;
-    if (!u->used && !u->defers && !u->cxx_caught && !u->cxx_uncaught)
+    const tz_exceptions *e = tz_exceptions_of(tz_self_m);
+    if (!g->unwind.used && !g->unwind.defers && !e->caught && !e->uncaught)
         tz_goexit();
     const void *frame = __builtin_frame_address(0);
     tz_boundary_settle(g, frame);

@@ -22,12 +22,6 @@
 typedef struct tz_panicking tz_panicking;
 typedef struct tz_boundary tz_boundary;
 
-/* libstdc++'s __cxa_eh_globals: exceptions that are caught, and how many are in flight. */
-typedef struct tz_exceptions {
-    void *caught;
-    uint32_t uncaught;
-} tz_exceptions;
-
 /* A tuza_call, or a deferred function, while it runs. */
 struct tz_boundary {
     void *context; /* tz_arch_call's */
@@ -159,14 +153,9 @@ TZ_NORETURN void tz_panic_refused(const char *text);
 
 /* exceptions.c */
 
-tz_exceptions *tz_exceptions_of_thread(void);
-/* Those of g, which runs here. */
-TZ_INLINE tz_exceptions *tz_exceptions_of(tz_g *g)
-{
-    return TZ_LIKELY(!tz_panic_is_foreign(g)) ? (tz_exceptions *)(void *)&g->unwind
-                                              : tz_exceptions_of_thread();
-}
+/* Those of m's goroutine or thread. Asked anew after each switch. */
+tz_exceptions *tz_exceptions_of(const tz_m *m);
 /* Abandoned catch blocks end: things are again as they were. */
-void tz_exceptions_cut(tz_g *g, tz_exceptions were);
+void tz_exceptions_cut(tz_exceptions were);
 
 #endif /* TZ_RECORDS_H */

@@ -70,21 +70,22 @@ typedef struct tz_sudog {
     void *elem; /* where to copy from or to; may be NULL */
 } tz_sudog;
 
-/*
- * What panic/ keeps of a goroutine: all own, and all zero where `used` is.
- * In front is libstdc++'s __cxa_eh_globals: exceptions caught, and in flight.
- */
+/* The C++ runtime's __cxa_eh_globals: the exceptions that are caught, and how many are in flight. */
+typedef struct tz_exceptions {
+    void *caught;
+    uint32_t uncaught;
+} tz_exceptions;
+
+/* What panic/ keeps of a goroutine: all own, and all zero where `used` is. */
 #define TZ_UNWIND_FIRST 112
 typedef struct tz_unwind {
-    void *cxx_caught;
-    uint32_t cxx_uncaught;
-    uint32_t used;                /* there is something to see to at the goroutine's end */
     struct tuza_deferred *defers; /* deferred functions that have not run, the newest first */
     struct tz_boundary *boundary; /* the innermost; NULL: the goroutine's own function */
     struct tz_panicking *panics;  /* panics and Goexits under way, the newest first */
     struct tz_chunk *chunk;       /* the records' memory (arena.c) */
     struct tz_chunk *spare;
     char *top, *end;
+    bool used;     /* there is something to see to at the goroutine's end */
     bool on_fault; /* peeked by the fault handler: a fault is a panic */
     TZ_ALIGNED(8) char first[TZ_UNWIND_FIRST];
 } tz_unwind;
@@ -117,6 +118,7 @@ struct tz_g {
     uint32_t hog;         /* own, peeked: it was robbed for using up a slice not long ago */
     tz_m *lockedm;        /* own, peeked: the only M that may run it */
     int64_t left_at;      /* own: when tz_leave_slow handed the P off */
+    tz_exceptions cxx;    /* own; while it runs and m->cxx is not NULL, its exceptions are there */
 #if TZ_TSAN
     void *fiber;
 #endif
@@ -137,6 +139,7 @@ _Static_assert(offsetof(tz_g, leave) == TZ_G_LEAVE, "layout.h");
 _Static_assert(offsetof(tz_g, fn) == TZ_G_FN, "layout.h");
 _Static_assert(offsetof(tz_g, arg) == TZ_G_ARG, "layout.h");
 _Static_assert(offsetof(tz_g, resume_fn) == TZ_G_RESUME_FN, "layout.h");
+_Static_assert(offsetof(tz_g, cxx) == TZ_G_CXX, "layout.h");
 
 /*
  * m->retake: the state in the low bits, a ticket above them. retake.c has the
@@ -230,6 +233,7 @@ struct tz_m {
     void (*after_fn)(tz_m *m, void *arg);
     void *after_arg;
     int *errno_addr; /* const: the thread's errno */
+    tz_exceptions *cxx; /* const: where the C++ runtime keeps the thread's; NULL: there is none, or it asks us */
 
     /* Scheduling, cold. */
     tz_note park; /* an M without work, or waiting for a P, sleeps on it */
@@ -281,6 +285,7 @@ _Static_assert(offsetof(tz_m, g) == TZ_M_G, "layout.h");
 _Static_assert(offsetof(tz_m, after_fn) == TZ_M_AFTER_FN, "layout.h");
 _Static_assert(offsetof(tz_m, after_arg) == TZ_M_AFTER_ARG, "layout.h");
 _Static_assert(offsetof(tz_m, errno_addr) == TZ_M_ERRNO, "layout.h");
+_Static_assert(offsetof(tz_m, cxx) == TZ_M_CXX, "layout.h");
 
 #define TZ_RUNQ_SIZE 256u
 

@@ -220,6 +220,8 @@ void tz_unlockosthread_internal(tz_m *m);
 
 /* hooks.c: upwards; wired at start, NULL where nothing is there to be told. */
 typedef struct tz_sched_hooks_t {
+    /* Where the C++ runtime keeps this thread's exceptions; NULL: none of the switch's business. */
+    tz_exceptions *(*exceptions)(void);
     void (*g_lost)(tz_g *g); /* its thread has ended under it; on that thread, in user code */
 } tz_sched_hooks_t;
 extern tz_sched_hooks_t tz_sched_hooks;
