@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 STATIC_TLS_MAX = 64
-INTERPOSED = {"exit"}  # over libc's
+INTERPOSED = {"exit", "__cxa_get_globals", "__cxa_get_globals_fast"}  # over libc's
 SANITIZER = re.compile(r"__(asan|tsan|ubsan|sanitizer|odr|start|stop|sancov)|_edata$|_end$|__bss_start$")
 
 
@@ -69,7 +69,7 @@ def main():
     exports, versions, declarations = exported(library), mapped(os.path.join(root, "tuza.map")), declared(root)
     for name in sorted(INTERPOSED):
         if exports.pop(name, None) != "":
-            problems.append(f"{name}: is to be exported without a version, over libc's")
+            problems.append(f"{name}: is to be exported without a version, over that of libc or the C++ runtime")
     if not declarations:
         problems.append("no function is declared TUZA_API: is this the source folder?")
     for a, b, text in [

@@ -12,6 +12,8 @@
 #include "os/os.h"
 
 #pragma weak dlsym
+#pragma weak dlopen
+#pragma weak dlclose
 
 void tz_os_exit(int code)
 {
@@ -26,6 +28,16 @@ void tz_os_exit(int code)
 void *tz_os_symbol(const char *name)
 {
     return dlsym != NULL ? dlsym(RTLD_DEFAULT, name) : NULL;
+}
+
+void *tz_os_symbol_of(const char *library, const char *name)
+{
+    void *l = dlopen != NULL ? dlopen(library, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    if (l == NULL)
+        return NULL;
+    void *symbol = dlsym(l, name);
+    dlclose(l);
+    return symbol;
 }
 
 #ifdef __GLIBC__

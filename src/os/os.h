@@ -127,5 +127,7 @@ TZ_NORETURN void tz_os_exit(int code);
 int tz_os_at_exit(void (*fn)(int code, void *arg));
 /* What the dynamic linker finds first under a name, for libraries of the program at large; NULL: nothing. */
 void *tz_os_symbol(const char *name);
+/* What it finds in a library and those that this needs, if the library is loaded already. */
+void *tz_os_symbol_of(const char *library, const char *name);
 
 #endif /* TZ_OS_H */

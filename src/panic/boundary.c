@@ -19,8 +19,8 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-/* g runs on its own stack, as a rule. A program that changes stacks by itself is on its own as well: what is on
- * the other stack can't be told. Threads' stacks have no known bounds. */
+/* g runs on its own stack, as a rule. A program that changes stacks by itself is on its own as well: what is
+ * on the other stack can't be told. Threads' stacks have no known bounds. */
 static bool on_stack(const tz_g *g, const void *p)
 {
     return tz_panic_is_foreign(g) ||
@@ -61,8 +61,8 @@ bool tz_boundary_next(tz_g *g, tz_boundary *b, tuza_deferred *d)
     if (first == (b ? b->defers : NULL))
         return false;
     if (TZ_UNLIKELY(is_gone(g, first, __builtin_frame_address(0)))) /* what is in it is anybody's guess */
-        tz_throw("tuza: the block of a TUZA_DEFER was left by longjmp, or by an exception through C code "
-                 "without -fexceptions");
+        tz_throw("tuza: the block of a TUZA_DEFER was left by longjmp, or by a C++ exception\n"
+                 "(C code that exceptions pass must be compiled with -fexceptions)");
     *d = *first;
     u->defers = first->next;
     first->next = first; /* has run */

@@ -43,13 +43,30 @@ __attribute__((visibility("default"))) tz_exceptions *__cxa_get_globals_fast(voi
 
 extern void __cxa_end_catch(void) __attribute__((weak));
 
+/* Ends the innermost catch block: the exception is destroyed, if no other holds it. */
+static void end_catch(void)
+{
+    static void (*fn)(void); /* relaxed: whoever looks finds the same */
+    void (*f)(void) = tz_load_relaxed(&fn);
+    if (!f) {
+        static const char name[] = "__cxa_end_catch";
+        f = __cxa_end_catch;
+        if (!f) /* loaded by and for a plugin */
+            *(void **)&f = tz_os_symbol_of("libstdc++.so.6", name);
+        if (!f)
+            *(void **)&f = tz_os_symbol_of("libc++abi.so.1", name);
+        tz_store_relaxed(&fn, f);
+    }
+    if (f)
+        f();
+}
+
 void tz_exceptions_cut(tz_exceptions were)
 {
     tz_exceptions *e;
     while (TZ_UNLIKELY((e = tz_exceptions_of(tz_self_m))->caught != were.caught)) {
         void *top = e->caught;
-        if (__cxa_end_catch)
-            __cxa_end_catch(); /* as the catch block's end does it: the exception is destroyed */
+        end_catch();
         e = tz_exceptions_of(tz_self_m);
         if (e->caught == top)
             e->caught = were.caught;

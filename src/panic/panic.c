@@ -24,8 +24,8 @@
 #include "panic/records.h"
 #include "tuza/go.h"
 
-/* Panics that run deferred functions, in the whole process: main's return waits for them for a while. Relaxed: a
- * count that is a moment old is one of that moment. */
+/* Panics that run deferred functions, in the whole process: main's return waits for them for a while.
+ * Relaxed: a count that is a moment old is one of that moment. */
 static uint32_t running;
 
 #define NIL_TEXT "runtime error: panic called with nil argument"

@@ -233,7 +233,8 @@ struct tz_m {
     void (*after_fn)(tz_m *m, void *arg);
     void *after_arg;
     int *errno_addr; /* const: the thread's errno */
-    tz_exceptions *cxx; /* const: where the C++ runtime keeps the thread's; NULL: there is none, or it asks us */
+    tz_exceptions
+        *cxx; /* const: where the C++ runtime keeps the thread's; NULL: it asks us, if there is one */
 
     /* Scheduling, cold. */
     tz_note park; /* an M without work, or waiting for a P, sleeps on it */

@@ -15,7 +15,8 @@
 #                       GOMAXPROCS=1, 2 and 8 in turn, or the numbers given,
 #                       each with another chaos; and not in the presets named
 #   //> TEXT            standard error begins with these lines, each ended by a
-#                       newline; @N@ stands for a number, @X@ for one like 0x1f
+#                       newline; @N@ stands for a number, @X@ for one like 0x1f,
+#                       @T@ for a tab
 #   //+ TEXT            and has this line somewhere behind them, one after the
 #                       other
 #   //1 TEXT            standard output is these lines, no more, no less
@@ -57,6 +58,7 @@ ran=0 failed=0 skipped=0
 fill() {
     filled=${1//@N@/?(-)+([0-9])}
     filled=${filled//@X@/0x+([0-9a-f])}
+    filled=${filled//@T@/$'\t'}
 }
 
 # One run: what is expected is in $name, $code, $envs, $err, $more,
@@ -125,7 +127,7 @@ finish_case() {
 
 # Text is matched as it stands: what a pattern would read as special is quoted.
 quote() {
-    sed 's/[][\*?()|!+@]/\\&/g; s/\\@\([NX]\)\\@/@\1@/g' <<<"$1"
+    sed 's/[][\*?()|!+@]/\\&/g; s/\\@\([NXT]\)\\@/@\1@/g' <<<"$1"
 }
 
 for file in "$source"/tests/crash/*.c; do

@@ -95,8 +95,8 @@ TEST(nested_recovery)
     TRAIL("i2.cbao1z");
 }
 
-/* PN-10: a deferred function is a boundary: what it defers belongs to it, recovers what it panics, and it goes
- * on as if it had returned. */
+/* PN-10: a deferred function is a boundary: what it defers belongs to it, recovers what it panics, and it
+ * goes on as if it had returned. */
 static void own_recovery(void *unused)
 {
     (void)unused;

@@ -44,7 +44,7 @@ static int child(void (*s)())
     return status;
 }
 
-/* The object's destructor has not run when std::terminate is called: the stack is whole, as a debugger sees it. */
+/* The object's destructor has not run when std::terminate is called: the stack is whole for a debugger. */
 static bool unwound;
 struct object {
     ~object()
