@@ -170,10 +170,10 @@ void tz_boundary_resume(tz_g *g, tz_boundary *b)
     if (on_stack(g, here) && here < (char *)b->context) /* frames that are abandoned */
         __asan_unpoison_memory_region(here, (size_t)((char *)b->context - here));
 #endif
+    (void)g;
 #if TZ_TSAN
     longjmp(b->jmp, 1);
 #else
-    (void)g;
     tz_arch_unwind(b->context);
 #endif
 }

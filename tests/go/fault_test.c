@@ -21,12 +21,14 @@ RAW static void write_nowhere(void *unused)
 
 static volatile int zero;
 
+#if defined(__x86_64__) /* elsewhere a division by zero has a result */
 RAW static void divide(void *unused)
 {
     (void)unused;
     tuza_defer(keep_text, NULL);
     zero = 100 / zero;
 }
+#endif
 
 static char *volatile beyond;
 
@@ -46,7 +48,7 @@ TEST(texts)
     CHECK(!tuza_set_panic_on_fault(true));
     CHECK(!tuza_call(write_nowhere, NULL));
     CHECK_STR(text_seen, NIL);
-#if defined(__x86_64__) /* elsewhere a division by zero has a result */
+#if defined(__x86_64__)
     CHECK(!tuza_call(divide, NULL));
     CHECK_STR(text_seen, "runtime error: integer divide by zero");
 #endif
