@@ -76,8 +76,8 @@ static void alter(void *unused)
     tuza_chan_send(ready, NULL); /* and ends, with work left on its P */
 }
 
-/* LK-34, LK-35, LK-36, LK-39: a goroutine that has altered its thread, and ends with it: no other thread has the new
- * folder or signal mask, whoever asked for it; they have the mask of who called tuza_run. */
+/* LK-34, LK-35, LK-36, LK-39: a goroutine that has altered its thread, and ends with it: no other thread
+ * has the new folder or signal mask, whoever asked for it; they have the mask of who called tuza_run. */
 //! LockOSThreadAvoidsStatePropagation exit 0 procs 1 procs 4 loop 200
 //1 OK
 static int LockOSThreadAvoidsStatePropagation(void)
@@ -144,8 +144,8 @@ static void exit_locked(void *unused)
     tuza_chan_send(ready, NULL);
 }
 
-/* LK-21, LK-51: a thread that dies while the world is stopped: neither is the stopper kept waiting, nor does the
- * dead thread get a P back. */
+/* LK-21, LK-51: a thread that dies while the world is stopped: neither is the stopper kept waiting, nor
+ * does the dead thread get a P back. */
 //! MexitSTW exit 0 procs 4 loop 200
 //1 OK
 static int MexitSTW(void)
@@ -198,8 +198,8 @@ static void fill_caches(void *unused)
     tuza_chan_send(ready, NULL);
 }
 
-/* LK-52, LK-24: a thousand threads end with their goroutines, a hundred at a time; what libc keeps for a thread is
- * given back once for each, and never touched after. */
+/* LK-52, LK-24: a thousand threads end with their goroutines, a hundred at a time; what libc keeps for a
+ * thread is given back once for each, and never touched after. */
 //! LockOSThreadVgetrandom exit 0 procs 1 procs 4 loop 20
 //1 OK
 static int LockOSThreadVgetrandom(void)
@@ -234,8 +234,8 @@ static void print_some(void *unused)
     }
 }
 
-/* LK-26, LK-30, LK-32: main ends by Goexit on its locked thread: the others go on, elsewhere; that nobody is left is
- * Go's text. */
+/* LK-26, LK-30, LK-32: main ends by Goexit on its locked thread: the others go on, elsewhere; that nobody
+ * is left is Go's text. */
 //! GoexitInLockedMain loop 200
 //> fatal error: no goroutines (main called runtime.Goexit) - deadlock!
 //1 still 0

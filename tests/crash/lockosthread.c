@@ -62,9 +62,9 @@ static void exit_on_main_thread(void *unused)
     tuza_chan_send(ready, NULL);
 }
 
-/* LK-10, LK-18, LK-22, LK-26, LK-27, LK-30, LK-31: with one P the first goroutine starts on the main thread, which
- * main has just left; it ends locked. The thread stays, runs nothing any more, and main goes on
- * on another one. Only chaos may bring the child to another thread; then it is tried again. */
+/* LK-10, LK-18, LK-22, LK-26, LK-27, LK-30, LK-31: with one P the first goroutine starts on the main
+ * thread, which main has just left; it ends locked. The thread stays, runs nothing any more, and main goes
+ * on on another one. Only chaos may bring the child to another thread; then it is tried again. */
 static int lock_os_thread_main(void)
 {
     if (tuza_gomaxprocs(0) != 1 && !getenv("TUZA_CHAOS"))
@@ -133,8 +133,8 @@ static void exit_on_new_thread(void *unused)
     tuza_chan_send(ready, NULL);
 }
 
-/* LK-06, LK-07, LK-15, LK-19, LK-20: main, locked before tuza_run, is on the main thread; a goroutine ends locked,
- * once of two times. Its thread goes away, and no goroutine is ever seen on it. Also LK-24: the
+/* LK-06, LK-07, LK-15, LK-19, LK-20: main, locked before tuza_run, is on the main thread; a goroutine ends
+ * locked, once of two times. Its thread goes away, and no goroutine is ever seen on it. Also LK-24: the
  * thread's key destructors run. */
 static int lock_os_thread_alt(void)
 {

@@ -118,10 +118,11 @@ finish_case() {
     elif ((times > 0)); then
         ((${#procs[@]})) || procs=(1 2 8)
         n=$(((times + share - 1) / share))
-        for ((i = 0; i < n; i++)); do
+        local before=$failed
+        for ((i = 0; i < n && failed < before + 3; i++)); do
             run_case "${procs[i % ${#procs[@]}]}" $((seed + i))
         done
-        echo "     $program $name: $n times"
+        echo "     $program $name: $i times"
     fi
 }
 

@@ -10,20 +10,13 @@
 // ctest: timeout 900 | env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8
 // ctest: env GOMAXPROCS=1 TUZA_CHAOS=1 | env GOMAXPROCS=2 TUZA_CHAOS=2 | env GOMAXPROCS=8 TUZA_CHAOS=3
 // ctest: env GOMAXPROCS=2 TUZA_TEST_NO_MEMBARRIER=1 | env GOMAXPROCS=4 TUZA_CHAOS=4 TUZA_TEST_NO_MEMBARRIER=1
-#include <dirent.h>
-#include <sys/syscall.h>
-
+#include "go/threads.h"
 #include "stress/stress.h"
 
 enum { SLOTS = 32, MOST_AT_REST = 24 };
 static pid_t taken[SLOTS];      /* atomic: thread of the locked goroutine in this slot, 0: none */
 static long died, finished;     /* atomic */
 static tuza_chan *meet, *slots; /* slots: those that nobody has */
-
-static pid_t tid(void)
-{
-    return (pid_t)syscall(SYS_gettid);
-}
 
 typedef struct actor {
     uint64_t id;
@@ -111,17 +104,6 @@ static void play(void *arg)
     flag_add(&finished, 1);
     if (stress_next(&r, 2))
         tuza_goexit();
-}
-
-static int threads(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/task");
-    CHECK(d != NULL);
-    for (struct dirent *e; (e = readdir(d)) != NULL;)
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
 }
 
 /* LK-01, LK-03, LK-06, LK-14, LK-15, LK-18, LK-19, LK-42, LK-43, LK-51 */
