@@ -87,6 +87,11 @@ static inline int bench_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static inline void bench_print_us_each(const char *name, int64_t start, int64_t count)
+{
+    bench_print(name, (double)(bench_now() - start) / 1e3 / (double)count, "us");
+}
+
 /* Sorts samples in nanoseconds and prints <name>_p50, _p99 and _max in microseconds. */
 static inline void bench_print_lateness(const char *name, int64_t *samples, size_t count)
 {
@@ -100,21 +105,27 @@ static inline void bench_print_lateness(const char *name, int64_t *samples, size
     bench_print(label, (double)samples[count - 1] / 1e3, "us");
 }
 
-/* A field of /proc/self/status such as "VmRSS:", in bytes. */
-static inline int64_t bench_status_bytes(const char *field)
+/* A number in /proc/self/status, by its field, such as "Threads:". */
+static inline int64_t bench_status(const char *field)
 {
     FILE *f = fopen("/proc/self/status", "r");
     if (f == NULL)
         bench_die("/proc/self/status cannot be opened");
     char line[256];
-    int64_t kib = -1;
-    while (kib < 0 && fgets(line, sizeof line, f) != NULL)
+    int64_t value = -1;
+    while (value < 0 && fgets(line, sizeof line, f) != NULL)
         if (strncmp(line, field, strlen(field)) == 0)
-            kib = strtoll(line + strlen(field), NULL, 10);
+            value = strtoll(line + strlen(field), NULL, 10);
     fclose(f);
-    if (kib < 0)
+    if (value < 0)
         bench_die("/proc/self/status has no %s", field);
-    return kib * 1024;
+    return value;
+}
+
+/* One that the kernel gives in KiB, such as "VmRSS:", in bytes. */
+static inline int64_t bench_status_bytes(const char *field)
+{
+    return bench_status(field) * 1024;
 }
 
 #endif /* BENCH_H */
