@@ -45,7 +45,7 @@ static void use_key(void)
         fail("no thread-specific value");
 }
 
-static tuza_chan *ready;
+static tuza_chan *ready, *checked;
 
 /* Locked on the main thread, it ends so; elsewhere it lets go of its thread. */
 static void exit_on_main_thread(void *unused)
@@ -112,7 +112,7 @@ static void check_not_on_sub(void *unused)
     (void)unused;
     if (same_thread(here(), sub))
         fail("locked thread reused");
-    tuza_chan_send(ready, NULL);
+    tuza_chan_send(checked, NULL);
 }
 
 /* Main is on the main thread, locked, so this is on another; it ends locked. */
@@ -126,7 +126,7 @@ static void exit_on_new_thread(void *unused)
         fail("a goroutine runs on a thread that is locked");
     use_key();
     crash_go(check_not_on_sub, NULL); /* LK-07 */
-    tuza_chan_recv(ready, NULL);
+    tuza_chan_recv(checked, NULL);
     if (!same_thread(here(), sub))
         fail("a locked goroutine has changed its thread");
     tuza_unlock_os_thread(); /* LK-15: one of two */
@@ -139,6 +139,7 @@ static void exit_on_new_thread(void *unused)
 static int lock_os_thread_alt(void)
 {
     ready = tuza_chan_make(0, 0);
+    checked = tuza_chan_make(0, 0);
     main_thread = here();
     if (!on_main_thread())
         fail("main is not on the main thread");
