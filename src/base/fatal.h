@@ -60,9 +60,9 @@ typedef struct tz_fatal_hooks_t {
     void (*write)(int fd, const char *text, size_t n);
     void (*exit)(int code);
     void (*abort)(void);
-    void (*hang)(void);  /* sleeps for ever */
-    void (*nap)(void);   /* sleeps for a moment */
-    void (*begin)(void); /* before the first line of a report */
+    void (*hang)(void);   /* sleeps for ever */
+    void (*nap)(void);    /* sleeps for a moment */
+    void (*begin)(void);  /* before the first line of a report */
     bool (*panics)(void); /* prints the panics of this goroutine; whether there are any */
     /* The goroutines' headers and frames. pc: the report was asked for by the call that returns there. */
     void (*traceback)(tz_report_kind kind, const void *pc);
