@@ -59,13 +59,18 @@ static int after_deferred(void)
     tuza_panic("x");
 }
 
-/* PN-17: the oldest first. */
+/* PN-17: the oldest first. PN-23: the frames from the deferred function down to where it began. */
 //! chain
 //> panic: hello
 //> @T@panic: panic pt2
 //> @T@panic: panic pt1
 //>
 //> goroutine 1 [running]:
+//> panic_with(...)
+//+ tuza_panic(...)
+//+ panic_with(...)
+//+ tuza_panic(...)
+//+ chain(...)
 static int chain(void)
 {
     tuza_defer(panic_with, "panic pt1");
@@ -324,7 +329,7 @@ static int nil_panic(void)
 //> fatal error: no more of 3
 //> @T@these
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 static int throws(void)
 {
     tuza_defer(say, "never");

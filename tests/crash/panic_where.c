@@ -165,7 +165,9 @@ static int among_others(void)
 //! hook_panics exit 2
 //> fatal error: exit hook invoked panic
 //>
-//> goroutine 1 [running]:
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
+//+ tuza_panic(...)
+//+ panic_with(...)
 //1 ok
 static int hook_panics(void)
 {
