@@ -22,7 +22,7 @@
 
 int tz_checkdead_locked(void)
 {
-    if (!tz_load_relaxed(&tz_sched.ran) ||
+    if (!tz_load_relaxed(&tz_sched.ran) || tz_reporting() ||
         tz_sched.nmidle + tz_load_relaxed(&tz_sched.nmidlelocked) != tz_sched.mcount || tz_sched.mwanted ||
         tz_sched.mstarting || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) ||
         tz_timers_next() != INT64_MAX)
@@ -34,6 +34,10 @@ int tz_checkdead_locked(void)
 
 void tz_report_deadlock(void)
 {
+    static uint32_t reported; /* an M that goes to rest and sysmon may find it both */
+    if (tz_xchg_relaxed(&reported, 1))
+        for (;;)
+            tz_fatal_hooks.hang();
     bool none = tz_load_relaxed(&tz_sched.main_exited) && tuza_num_goroutine() == 0;
     if (tz_report_begin())
         tz_print("fatal error: ",

@@ -106,14 +106,13 @@ struct tz_g {
     void *arg;
     void (*resume_fn)(tz_m *m);
 
-    tz_work *schedlink; /* the next on a run queue; own by that queue */
-    tz_sudog waiter;    /* the record of a single wait */
-    tz_g *freelink;     /* the next on a free list; own by that list */
-    uint64_t
-        wait_reason;   /* own, peeked: TZ_WAIT_*; since when is noted above TZ_WAIT_BITS by CAS (waits.c) */
-    uint64_t goid;     /* own, peeked: a G that is kept across a lock is compared by it */
-    tz_timer timer;    /* tuza_sleep */
-    const void *go_pc; /* own, peeked: where it was started */
+    tz_work *schedlink;   /* the next on a run queue; own by that queue */
+    tz_sudog waiter;      /* the record of a single wait */
+    tz_g *freelink;       /* the next on a free list; own by that list */
+    uint64_t wait_reason; /* own, peeked; above TZ_WAIT_BITS it is noted since when, by CAS (waits.c) */
+    uint64_t goid;        /* own, peeked: a G that is kept across a lock is compared by it */
+    tz_timer timer;       /* tuza_sleep */
+    const void *go_pc;    /* own, peeked: where it was started */
     uint64_t parent_goid; /* own, peeked */
     uint32_t hog;         /* own, peeked: it was robbed for using up a slice not long ago */
     tz_m *lockedm;        /* own, peeked: the only M that may run it */

@@ -5,7 +5,7 @@
 #include "sched/sched.h"
 #include "sched/traceback.h"
 
-const char *tz_wait_reason_text(uint32_t reason)
+const char *tz_wait_reason_text(uint64_t reason)
 {
     static const char *const text[TZ_WAIT_REASONS] = {
         [TZ_WAIT_NONE] = "waiting",
@@ -17,6 +17,7 @@ const char *tz_wait_reason_text(uint32_t reason)
         [TZ_WAIT_EXIT] = "exit",
         [TZ_WAIT_PANIC] = "panicwait",
     };
+    reason &= (1u << TZ_WAIT_BITS) - 1;
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
 }
 
@@ -29,7 +30,7 @@ static void view_status(tz_gview *v, tz_g *g)
     } else if (tz_load_relaxed(&g->status) == TZ_G_RUNNABLE) {
         v->status = "runnable";
     } else if (tz_load_relaxed(&g->status) == TZ_G_WAITING) {
-        v->status = tz_wait_reason_text(tz_wait_reason_of(reason));
+        v->status = tz_wait_reason_text(reason);
         v->minutes = tz_waits_minutes(reason, tz_os_now());
     }
 }

@@ -239,11 +239,6 @@ void tz_traceback_regs(tz_report_kind kind, const tz_regs *regs);
 extern bool (*tz_walk_other)(tz_m *m, tz_g *g, tz_trace *t);
 
 /* gview.c */
-const char *tz_wait_reason_text(uint32_t reason);
-/* The TZ_WAIT_* in a g->wait_reason. */
-TZ_INLINE uint32_t tz_wait_reason_of(uint64_t word)
-{
-    return (uint32_t)word & ((1u << TZ_WAIT_BITS) - 1);
-}
+const char *tz_wait_reason_text(uint64_t reason); /* of a g->wait_reason */
 
 #endif /* TZ_SCHED_H */

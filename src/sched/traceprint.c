@@ -270,6 +270,7 @@ void tz_print_created_by(tz_sink *s, tz_symbolizer *z, const tz_gview *v, const 
     if (!pc || v->goid == 1)
         return;
     const tz_symbol *f = tz_symbolizer_get(z, pc - 1, &n);
+    f += n - 1; /* not what wraps tuza_go and is inlined into it */
     if (!is_shown(f, false, style))
         return;
     tz_put(s, "created by ");

@@ -15,10 +15,13 @@
 #                       GOMAXPROCS=1, 2 and 8 in turn, or the numbers given,
 #                       each with another chaos; and not in the presets named
 #   //> TEXT            standard error begins with these lines, each ended by a
-#                       newline; @N@ stands for a number, @X@ for one like 0x1f,
-#                       @T@ for a tab
+#                       newline; @N@ stands for a number, @X@ for one like
+#                       0x1f, @P@ for where a function stands in a traceback:
+#                       a tab, a path, a line, maybe an offset, and the rest; @T@ for a
+#                       tab
 #   //+ TEXT            and has this line somewhere behind them, one after the
 #                       other
+#   //- TEXT            and has this nowhere
 #   //1 TEXT            standard output is these lines, no more, no less
 #
 # usage: run.sh BUILD_DIR SOURCE_DIR [--loop [--seed N]] [PROGRAM [CASE]]
@@ -59,12 +62,13 @@ fill() {
     filled=${1//@N@/?(-)+([0-9])}
     filled=${filled//@X@/0x+([0-9a-f])}
     filled=${filled//@T@/$'\t'}
+    filled=${filled//@P@/$'\t'+([!$'\n':]):+([0-9])*([!$'\n'])}
 }
 
-# One run: what is expected is in $name, $code, $envs, $err, $more,
+# One run: what is expected is in $name, $code, $envs, $err, $more, @lacks,
 # $out; the chaos that a run of a loop has in $chaos, which the runtime repeats first.
 run_case() {
-    local n=$1 chaos=${2-} got text pattern=$err bad='' said
+    local n=$1 chaos=${2-} got text pattern=$err bad='' said lack
     ran=$((ran + 1))
     [[ $chaos ]] && pattern="TUZA_CHAOS=@N@"$'\n'$pattern
     env GOMAXPROCS="$n" ${chaos:+"TUZA_CHAOS=$chaos"} "${envs[@]}" timeout 120 "${emulator[@]}" \
@@ -86,6 +90,9 @@ run_case() {
     fill "$more"
     # shellcheck disable=SC2053
     [[ -z $more || $text == *$'\n'$filled* ]] || bad="$bad; standard error lacks a line"
+    for lack in "${lacks[@]}"; do
+        [[ $text != *"$lack"* ]] || bad="$bad; standard error has '$lack'"
+    done
     [[ $(cat "$tmp/out"; echo x) == "${out}x" ]] || bad="$bad; standard output differs"
     if [[ $bad ]]; then
         failed=$((failed + 1))
@@ -128,7 +135,7 @@ finish_case() {
 
 # Text is matched as it stands: what a pattern would read as special is quoted.
 quote() {
-    sed 's/[][\*?()|!+@]/\\&/g; s/\\@\([NXT]\)\\@/@\1@/g' <<<"$1"
+    sed 's/[][\*?()|!+@]/\\&/g; s/\\@\([NXPT]\)\\@/@\1@/g' <<<"$1"
 }
 
 for file in "$source"/tests/crash/*.c; do
@@ -140,7 +147,7 @@ for file in "$source"/tests/crash/*.c; do
         '//! '*)
             finish_case
             read -ra words <<<"${line#//! }"
-            name=${words[0]} code=2 times=0 not=' ' envs=(TZ_CRASH=1) procs=() err='' more='' out=''
+            name=${words[0]} code=2 times=0 not=' ' envs=(TZ_CRASH=1) procs=() err='' more='' lacks=() out=''
             for ((i = 1; i < ${#words[@]}; i += 2)); do
                 case ${words[i]} in
                 exit) code=${words[i + 1]} ;;
@@ -155,6 +162,7 @@ for file in "$source"/tests/crash/*.c; do
             ;;
         '//>'*) err+=$(quote "${line##//>?( )}")$'\n' ;;
         '//+'*) more+=${more:+?(*$'\n')}$(quote "${line##//+?( )}")$'\n' ;;
+        '//-'*) lacks+=("${line##//-?( )}") ;;
         '//1'*) out+=${line##//1?( )}$'\n' ;;
         esac
     done <"$file"
