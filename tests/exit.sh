@@ -164,11 +164,22 @@ struct Static {
 };
 static Static before("~before");
 static void hook(void *arg) { std::puts(static_cast<const char *>(arg)); }
+static void throws(void *) { throw 1; }
 static int app(int, char **argv)
 {
     static Static inside("~inside");
     tuza_exit_hook_add(hook, const_cast<char *>("hook"), false);
     std::printf("buffered\n");
+    if (std::strcmp(argv[1], "throw") == 0) {
+        std::fflush(stdout);
+        tuza_exit_hook_add(throws, nullptr, true);
+        try {
+            tuza_exit(0);
+        } catch (int) {
+            std::puts("caught");
+        }
+        return 3;
+    }
     if (std::strcmp(argv[1], "exit") == 0)
         std::exit(0);
     return 0;
@@ -181,5 +192,8 @@ if command -v c++ >/dev/null; then
     for mode in return exit; do
         expect "c++ $mode" 0 "buffered hook ~inside ~before" "$tmp/cxx" "$mode"
     done
+    # No exception leaves a hook: std::terminate, which aborts.
+    ulimit -c 0
+    expect "c++ throw" 134 "buffered" sh -c "'$tmp/cxx' throw 2>/dev/null"
 fi
 exit $failed

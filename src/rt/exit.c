@@ -49,6 +49,8 @@ static uint32_t listening; /* atomic: 1: the handler is registered */
 
 /* This thread runs hooks, or shall, and is no goroutine; it may come to have an M in a hook. */
 static __thread bool as_thread __attribute__((tls_model("initial-exec")));
+static int bypass_code; /* of the thread whose exit bypassed ours: its own */
+
 /* This thread's exit bypassed ours. */
 static __thread bool bypassed __attribute__((tls_model("initial-exec")));
 
@@ -120,6 +122,8 @@ static void give_way(void)
     }
 }
 
+static void end_in_libc(int code);
+
 /* The turn was given back. One is enough: it gives the turn back in its turn, or ends the process. */
 static void turn_is_free(void)
 {
@@ -147,6 +151,10 @@ static void hook_left(void *returned)
     unpin();
     tz_exithook_left(tuza_recover() != NULL);
     turn_is_free();
+    if (bypassed) { /* libc's exit can't be left: only the hook ends */
+        end_in_libc(bypass_code);
+        tz_os_exit(bypass_code);
+    }
 }
 
 static void call_hook(void (*fn)(void *), void *arg)
@@ -196,6 +204,18 @@ static bool inside_the_runtime(void)
     return m != &tz_nobody && ((m->seq & 1) || m->g == m->g0);
 }
 
+/* The thread is in libc's exit; when this returns, that may go on. */
+static void end_in_libc(int code)
+{
+    bypassed = true;
+    bypass_code = code;
+    run_hooks(code, true);
+    bypassed = false;
+    tz_store_relaxed(&ender, caller());
+    tz_end_world();
+    unpin();
+}
+
 /* Called by libc's exit, whoever called that. */
 static void at_libc_exit(int code, void *unused)
 {
@@ -205,12 +225,7 @@ static void at_libc_exit(int code, void *unused)
     uint32_t free = 0;
     if (!tz_cas_acq_rel(&in_libc, &free, 1))
         tz_os_exit(exit_code);
-    bypassed = true;
-    run_hooks(code, true);
-    bypassed = false;
-    tz_store_relaxed(&ender, caller());
-    tz_end_world();
-    unpin();
+    end_in_libc(code);
 }
 
 /* Whoever exits or waited is in the parent. */

@@ -20,9 +20,19 @@ static void add(void (*fn)(void *), const char *arg, bool run_on_failure)
         _exit(97);
 }
 
+static volatile int at_exit_ran;
 static void at_exit(void)
 {
     puts("atexit");
+    __atomic_store_n(&at_exit_ran, 1, __ATOMIC_RELEASE);
+}
+
+/* In a hook: until another is in libc's exit. */
+static void wait_for_handler(void)
+{
+    while (!__atomic_load_n(&at_exit_ran, __ATOMIC_ACQUIRE))
+        tuza_sleep(TUZA_MILLISECOND);
+    tuza_sleep(5 * TUZA_MILLISECOND);
 }
 
 static void exit_with(void *code)
@@ -124,7 +134,7 @@ static void starts_errx(void *arg)
 {
     (void)arg;
     crash_go(errs, (void *)6);
-    tuza_sleep(20 * TUZA_MILLISECOND);
+    wait_for_handler();
 }
 /* The same while another runs the hooks, on a goroutine: it waits for them, and ends the process with the
  * first caller's code. */
@@ -224,7 +234,10 @@ static void starts_thread(void *arg)
     pthread_t t;
     if (pthread_create(&t, NULL, arg ? thread_errs : thread_exits, (void *)9))
         _exit(90);
-    tuza_sleep(20 * TUZA_MILLISECOND);
+    if (arg)
+        wait_for_handler();
+    else
+        tuza_sleep(20 * TUZA_MILLISECOND);
 }
 /* Such a one while hooks run. */
 //! foreign_exit_meanwhile exit 2 loop 50
@@ -238,9 +251,11 @@ static int foreign_exit_meanwhile(void)
 
 //! foreign_libc_exit_meanwhile exit 3 loop 50
 //> exit: bye
+//1 atexit
 //1 hook
 static int foreign_libc_exit_meanwhile(void)
 {
+    atexit(at_exit);
     add(say, "hook\n", true);
     add(starts_thread, "errx", true);
     return 3;

@@ -4,11 +4,21 @@
  * simple, goodexit, badexit, callsexit and exit2 are Go's own programs with
  * Go's own texts (testdata/testexithooks).
  */
+#include <err.h>
+#include <pthread.h>
+
 #include "crash/crash.h"
 
 static void say(void *text)
 {
     fputs(text, stdout);
+}
+
+/* For those that die. */
+static void flushes(void *text)
+{
+    say(text);
+    fflush(stdout);
 }
 
 static void add(void (*fn)(void *), const char *arg, bool run_on_failure)
@@ -311,6 +321,222 @@ static int add_remove(void)
     return 0;
 }
 
+static void hook_panics(void *arg)
+{
+    (void)arg;
+    tuza_panic("BADBADBAD");
+}
+/* XH-16, XH-17, XH-18: later hooks do not run, earlier ones have; the panic's own line is not printed. */
+//! panics loop 200
+//> fatal error: exit hook invoked panic
+//>
+//> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
+//+ hook_panics(...)
+//1 good
+static int panics(void)
+{
+    add(say, "ok\n", true);
+    add(hook_panics, NULL, true);
+    add(flushes, "good\n", true);
+    tuza_exit(0);
+}
+
+/* XH-16: the same from main's return, exit(), and another goroutine. */
+//! panics_in_main exit 2
+//> fatal error: exit hook invoked panic
+static int panics_in_main(void)
+{
+    add(hook_panics, NULL, true);
+    return 0;
+}
+
+//! panics_elsewhere exit 2 loop 50
+//> fatal error: exit hook invoked panic
+static int panics_elsewhere(void)
+{
+    add(hook_panics, NULL, true);
+    crash_go(plain_exit_with, (void *)1);
+    forever();
+    return 0;
+}
+
+/* XH-16: in the middle of deferred functions of the program that would recover. */
+static void recovers(void *arg)
+{
+    (void)arg;
+    if (tuza_recover())
+        puts("recovered");
+}
+static void exits_under_recover(void *arg)
+{
+    (void)arg;
+    tuza_defer(recovers, NULL);
+    tuza_exit(0);
+}
+//! panics_under_recover loop 50
+//> fatal error: exit hook invoked panic
+static int panics_under_recover(void)
+{
+    add(hook_panics, NULL, true);
+    tuza_call(exits_under_recover, NULL);
+    return 3;
+}
+
+static void panics_and_recovers(void *arg)
+{
+    tuza_defer(recovers, NULL);
+    hook_panics(arg);
+}
+static void *panics_in_thread(void *code)
+{
+    exit((int)(intptr_t)code);
+}
+/* On a thread that is no goroutine. */
+//! panics_foreign loop 50
+//> fatal error: exit hook invoked panic
+static int panics_foreign(void)
+{
+    pthread_t t;
+    add(hook_panics, NULL, true);
+    if (pthread_create(&t, NULL, panics_in_thread, (void *)1))
+        return 90;
+    forever();
+    return 0;
+}
+
+/* XH-19: a hook is a boundary; one that recovers is fine, and the rest run. What it defers runs at its end. */
+//! panics_and_is_fine exit 0 loop 50
+//1 recovered
+//1 deferred rest
+static void defers(void *arg)
+{
+    (void)arg;
+    tuza_defer(say, "deferred ");
+}
+static int panics_and_is_fine(void)
+{
+    add(say, "rest\n", true);
+    add(defers, NULL, true);
+    add(panics_and_recovers, NULL, true);
+    tuza_exit(0);
+}
+
+static void ends_goroutine(void *arg)
+{
+    tuza_defer(say, "ends ");
+    (void)arg;
+    tuza_goexit();
+}
+static void closes(void *c)
+{
+    tuza_chan_close(c);
+}
+static void exits_and_closes(void *c)
+{
+    tuza_defer(closes, c);
+    tuza_exit(5);
+}
+/* XH-20: a hook that ends its goroutine: the process goes on, the rest is for the next exit. */
+//! goexit_in_hook exit 6 loop 200
+//1 first ends main rest
+static int goexit_in_hook(void)
+{
+    add(say, "rest\n", true);
+    add(ends_goroutine, NULL, true);
+    add(say, "first ", true);
+    tuza_chan *ended = tuza_chan_make(0, 0);
+    crash_go(exits_and_closes, ended);
+    tuza_chan_recv(ended, NULL);
+    fputs("main ", stdout);
+    return 6;
+}
+
+/* XH-20: with others waiting: one of them takes over. */
+//! goexit_in_hook_with_waiters exit 5 loop 50
+//1 ends rest
+static int goexit_in_hook_with_waiters(void)
+{
+    add(say, "rest\n", true);
+    add(ends_goroutine, NULL, true);
+    add(sleepy, NULL, true);
+    for (int i = 0; i < 10; i++) {
+        go_exit(5);
+        crash_go(plain_exit_with, (void *)5);
+    }
+    forever();
+    return 0;
+}
+
+/* XH-20: main, and nothing is left. */
+//! goexit_in_hook_of_main
+//> fatal error: no goroutines (main called runtime.Goexit) - deadlock!
+static int goexit_in_hook_of_main(void)
+{
+    add(ends_goroutine, NULL, true);
+    tuza_exit(0);
+}
+
+/* XH-20: where libc's exit has begun it can't be left: only the hook ends. */
+//! goexit_in_libc_exit exit 6 loop 20
+//> exithook: bye
+//1 ends rest
+static int goexit_in_libc_exit(void)
+{
+    add(say, "rest\n", true);
+    add(ends_goroutine, NULL, true);
+    errx(6, "bye");
+}
+
+/* XH-10: exit runs no deferred functions; main's return has run its own. */
+static void exits_with_defer(void *arg)
+{
+    tuza_defer(say, "deferred\n");
+    (void)arg;
+    tuza_exit(3);
+}
+//! exit_runs_no_defers exit 3
+//1 hook
+static int exit_runs_no_defers(void)
+{
+    add(say, "hook\n", true);
+    TUZA_DEFER(say, "deferred\n");
+    tuza_call(exits_with_defer, NULL);
+    return 0;
+}
+
+//! main_runs_defers exit 3
+//1 deferred hook
+static int main_runs_defers(void)
+{
+    add(say, "hook\n", true);
+    tuza_defer(say, "deferred ");
+    return 3;
+}
+
+static void slow_defer(void *arg)
+{
+    (void)arg;
+    tuza_chan_close(arg);
+    tuza_gosched();
+    tuza_gosched();
+}
+static void crashes(void *arg)
+{
+    tuza_defer(slow_defer, arg);
+    tuza_panic("crash");
+}
+/* XH-26: main's return lets a panic that runs deferred functions come to its report, which decides the code. */
+//! panic_race loop 200
+//> panic: crash
+static int panic_race(void)
+{
+    tuza_chan *c = tuza_chan_make(0, 0);
+    add(say, "hook\n", true);
+    crash_go(crashes, c);
+    tuza_chan_recv(c, NULL);
+    return 0;
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
@@ -333,6 +559,19 @@ static const crash_case cases[] = {
     CASE(hook_works),
     CASE(add_in_atexit),
     CASE(add_remove),
+    CASE(panics),
+    CASE(panics_in_main),
+    CASE(panics_elsewhere),
+    CASE(panics_under_recover),
+    CASE(panics_foreign),
+    CASE(panics_and_is_fine),
+    CASE(goexit_in_hook),
+    CASE(goexit_in_hook_with_waiters),
+    CASE(goexit_in_hook_of_main),
+    CASE(goexit_in_libc_exit),
+    CASE(exit_runs_no_defers),
+    CASE(main_runs_defers),
+    CASE(panic_race),
     {NULL, NULL},
 };
 CRASH_MAIN(cases)
