@@ -404,7 +404,8 @@ static int panics_foreign(void)
     return 0;
 }
 
-/* XH-19: a hook is a boundary; one that recovers is fine, and the rest run. What it defers runs at its end. */
+/* XH-19: a hook is a boundary: one that recovers is fine, and the rest run. What it defers runs at its
+ * end. */
 //! panics_and_is_fine exit 0 loop 50
 //1 recovered
 //1 deferred rest
@@ -525,7 +526,8 @@ static void crashes(void *arg)
     tuza_defer(slow_defer, arg);
     tuza_panic("crash");
 }
-/* XH-26: main's return lets a panic that runs deferred functions come to its report, which decides the code. */
+/* XH-26: main's return lets a panic that runs deferred functions come to its report, which decides the
+ * code. */
 //! panic_race loop 200
 //> panic: crash
 static int panic_race(void)
