@@ -209,8 +209,7 @@ static bool one_g(tz_stack *s, void *arg)
     if (goid == 0) /* dead, or a g0 */
         return true;
     if (status == TZ_G_WAITING) {
-        print_g(arg, goid, 4, tz_wait_reason_text(tz_load_relaxed(&g->wait_reason)), NULL,
-                locked);
+        print_g(arg, goid, 4, tz_wait_reason_text(tz_load_relaxed(&g->wait_reason)), NULL, locked);
     } else if (status == TZ_G_RUNNABLE) {
         tz_m *m = m_of(g);
         print_g(arg, goid, m ? 2 : 1, "", m, locked);

@@ -55,6 +55,7 @@ static void apply(const tuza_options *o)
     tz_fatal_hooks.on_crash = o->on_crash;
     if (tz_sched.started == TZ_STARTED_NOT)
         tz_become_ready_locked();
+    tz_os_thread_mask_save(); /* of each start anew: it may be another thread's */
     bool custom = o->max_procs > 0;
     int procs = custom ? o->max_procs : tz_procs_default(&custom);
     tz_procs_set(procs, custom);

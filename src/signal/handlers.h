@@ -29,8 +29,8 @@ uintptr_t tz_registers_pc(const tz_registers *r);
 void tz_registers_print(const tz_registers *r);
 void tz_context_print(const void *context);
 
-/* report.c: the goroutines of a report, the failing one from where the signal came; and with that the report's
- * end. */
+/* report.c: the goroutines of a report, the failing one from where the signal came; and with that the
+ * report's end. */
 void tz_signal_goroutines(tz_report_kind kind, const void *context);
 /* All goroutines and the registers: what a signal's own report ends with. */
 void tz_signal_print_all(const void *context);

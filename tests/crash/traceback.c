@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What reports show of goroutines: which, and what of each; the lines that begin with //! say how (run.sh). */
+/* What reports show of goroutines: which, and what of each. The //! lines say how (run.sh). */
 #include <pthread.h>
 #include <stdint.h>
 
@@ -61,7 +61,8 @@ static NOINLINE int panic_beside_waiter(void)
     return 0;
 }
 
-/* TB-01, TB-04, TB-06, TB-07, PN-16, GM-01: by default the failing goroutine, with the program's functions. */
+/* TB-01, TB-04, TB-06, TB-07, PN-16, GM-01: by default the failing goroutine, with the program's
+ * functions. */
 //! single
 //> panic: close of nil channel
 //>

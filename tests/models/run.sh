@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
+# ctest: timeout 1500
 #
 # run.sh [workdir]: checks the models of this folder with Spin. Each variant of a model must be searched completely
 # without an error; each mutant (a barrier or a check taken out) must be refuted by an assertion or a deadlock, else
