@@ -54,13 +54,13 @@ void tz_boundary_settle(tz_g *g, const void *sp)
         tz_arena_cut(g, last);
 }
 
-bool tz_boundary_next(tz_g *g, tz_boundary *b, tuza_deferred *d)
+bool tz_boundary_next(tz_g *g, tz_boundary *b, const void *live, tuza_deferred *d)
 {
     tz_unwind *u = &g->unwind;
     tuza_deferred *first = u->defers;
     if (first == (b ? b->defers : NULL))
         return false;
-    if (TZ_UNLIKELY(is_gone(g, first, __builtin_frame_address(0)))) /* what is in it is anybody's guess */
+    if (TZ_UNLIKELY(is_gone(g, first, live))) /* what is in it is anybody's guess */
         tz_throw("tuza: the block of a TUZA_DEFER was left by longjmp, or by a C++ exception\n"
                  "(C code that exceptions pass must be compiled with -fexceptions)");
     *d = *first;
@@ -69,16 +69,16 @@ bool tz_boundary_next(tz_g *g, tz_boundary *b, tuza_deferred *d)
     return true;
 }
 
-void tz_boundary_run_rest(tz_g *g, tz_boundary *b)
+void tz_boundary_run_rest(tz_g *g, tz_boundary *b, const void *live)
 {
     tuza_deferred d;
-    while (tz_boundary_next(g, b, &d))
+    while (tz_boundary_next(g, b, live, &d))
         tz_boundary_run(g, &d, NULL);
 }
 
 static void body_ends(tz_boundary **b)
 {
-    tz_boundary_run_rest((*b)->g, *b);
+    tz_boundary_run_rest((*b)->g, *b, (*b)->context);
 }
 
 /* The whole of a call. A C++ exception goes through here too. */

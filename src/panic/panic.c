@@ -75,7 +75,7 @@ TZ_NORETURN static void recovered(tz_g *g, tz_boundary *b)
         u->panics = goexit;
         unwind(g, goexit);
     }
-    tz_boundary_run_rest(g, b);
+    tz_boundary_run_rest(g, b, __builtin_frame_address(0));
     if (b)
         tz_boundary_resume(g, b);
     if (tz_panic_is_foreign(g))
@@ -89,7 +89,7 @@ static void unwind(tz_g *g, tz_panicking *p)
     for (;;) {
         tz_boundary *b = u->boundary;
         tuza_deferred d;
-        if (tz_boundary_next(g, b, &d)) {
+        if (tz_boundary_next(g, b, __builtin_frame_address(0), &d)) {
             tz_boundary_run(g, &d, p);
             if (p->recovered)
                 recovered(g, b);
@@ -238,7 +238,7 @@ void tuza_goexit(void)
 TZ_NORETURN static TZ_NOINLINE void ended_used(tz_g *g)
 {
     tz_boundary_settle(g, __builtin_frame_address(0));
-    tz_boundary_run_rest(g, NULL);
+    tz_boundary_run_rest(g, NULL, g->stack.hi - 1);
     end_goroutine(g);
 }
 

@@ -110,13 +110,14 @@ TZ_INLINE bool tz_panic_is_foreign(const tz_g *g)
  * makes now. Every public function does that first. */
 void tz_boundary_settle(tz_g *g, const void *sp);
 
-/* Takes the newest deferred function of b (NULL: of the goroutine's own) off the list;
- * false: there is none left. */
-bool tz_boundary_next(tz_g *g, tz_boundary *b, tuza_deferred *d);
+/* Takes the newest deferred function of b (NULL: of the goroutine's own) off the list; false: there is none
+ * left. Frames below `live` are gone: a block among them was left in a way that it must not be, and that
+ * throws. */
+bool tz_boundary_next(tz_g *g, tz_boundary *b, const void *live, tuza_deferred *d);
 /* Calls a deferred function: a boundary, from which no exception comes. */
 void tz_boundary_run(tz_g *g, const tuza_deferred *d, tz_panicking *cause);
 /* Calls all that is deferred in b, as at its ordinary end. */
-void tz_boundary_run_rest(tz_g *g, tz_boundary *b);
+void tz_boundary_run_rest(tz_g *g, tz_boundary *b, const void *live);
 /* b's call returns false. */
 TZ_NORETURN void tz_boundary_resume(tz_g *g, tz_boundary *b);
 
