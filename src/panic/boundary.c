@@ -76,9 +76,13 @@ void tz_boundary_run_rest(tz_g *g, tz_boundary *b, const void *live)
         tz_boundary_run(g, &d, NULL);
 }
 
-static void body_ends(tz_boundary **b)
+/* By a return or an exception. All frames in it are gone: records of what longjmp left, too. */
+static void body_ends(tz_boundary **at)
 {
-    tz_boundary_run_rest((*b)->g, *b, (*b)->context);
+    tz_boundary *b = *at;
+    if (TZ_UNLIKELY(b->g->unwind.boundary != b))
+        tz_boundary_settle(b->g, b->context);
+    tz_boundary_run_rest(b->g, b, b->context);
 }
 
 /* The whole of a call. A C++ exception goes through here too. */

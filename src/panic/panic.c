@@ -237,7 +237,7 @@ void tuza_goexit(void)
 /* A goroutine's function has returned and left something: what it deferred itself, memory. */
 TZ_NORETURN static TZ_NOINLINE void ended_used(tz_g *g)
 {
-    tz_boundary_settle(g, __builtin_frame_address(0));
+    tz_boundary_settle(g, g->stack.hi - 1);
     tz_boundary_run_rest(g, NULL, g->stack.hi - 1);
     end_goroutine(g);
 }

@@ -114,8 +114,6 @@ static int concurrent(void)
  * end, and the report through. */
 //! main_returns procs 2 procs 4
 //> panic: crash
-//>
-//> goroutine @N@ [running]:
 static void tell_and_linger(void *c)
 {
     tuza_chan_send(c, NULL);
@@ -125,7 +123,7 @@ static void tell_and_linger(void *c)
 static void crashes(void *c)
 {
     tuza_defer(tell_and_linger, c);
-    tuza_panic("crash");
+    tuza_panic("crash\n%03000000d", 0); /* long, so that it takes time to print */
 }
 static int main_returns(void)
 {

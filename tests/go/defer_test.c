@@ -324,6 +324,37 @@ TEST(goexit)
     expect(recovers_at_entry, "b1a");
 }
 
+/* What a goroutine's records took is there for others when it has ended, however it did. */
+static void count_one(void *unused)
+{
+    (void)unused;
+    flag_add(&next_down, 1);
+}
+
+static void defers_much(void *how)
+{
+    for (int i = 0; i < 1000; i++)
+        tuza_defer(count_one, NULL);
+    if (how)
+        tuza_goexit();
+}
+
+TEST(memory_of_ended_goroutines)
+{
+    long memory = 0, rounds = 10000 / SCALE;
+    next_down = 0;
+    for (long i = 0; i < rounds; i++) {
+        if (i == rounds / 10)
+            memory = resident();
+        GO(defers_much, i % 2 ? "" : NULL);
+        if (i % 10 == 0)
+            settle(1);
+    }
+    settle(1);
+    CHECK_EQ(next_down, rounds * 1000);
+    CHECK(resident() - memory < 16 << 20); /* it would be 200 MiB */
+}
+
 /* Deferred functions may block, move between threads, start goroutines. */
 static void blocks_in_defer(void *c)
 {
@@ -406,7 +437,8 @@ static void jump_from_deferred(void *unused)
 __attribute__((noinline)) static void large_frame(void)
 {
     volatile char room[4096];
-    memset((void *)room, 0, sizeof room);
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = 0;
     tuza_defer(mark, "c");
     CHECK(tuza_recover() == NULL);
 }
@@ -420,10 +452,40 @@ static void jump_and_go_on(void *from)
             tuza_call(from ? jump_from_deferred : jumps, from ? NULL : (void *)(intptr_t)i);
             step('!');
         }
-        CHECK(tuza_recover() == NULL);
+        if (i != 1) /* else other frames lie over the old ones before tuza is asked */
+            CHECK(tuza_recover() == NULL);
         large_frame();
         CHECK(call(three));
     }
+}
+
+/* The same, and left at once: what began in frames that are gone is forgotten with the call. */
+static void jump_and_return(void *unused)
+{
+    (void)unused;
+    if (setjmp(away) == 0)
+        tuza_call(jump_from_deferred, NULL);
+}
+
+TEST(longjmp_then_return)
+{
+    for (int i = 0; i < 100; i++) {
+        CHECK(tuza_call(jump_and_return, NULL));
+        CHECK(call(three));
+        TRAIL(".cba");
+        CHECK(!call(panics));
+        TRAIL("cbx1a");
+    }
+}
+
+TEST(longjmp_is_no_leak)
+{
+    long memory = resident();
+    for (volatile int i = 0; i < 300000 / SCALE; i++) {
+        if (setjmp(away) == 0)
+            tuza_call(jumps, NULL);
+    }
+    CHECK(resident() - memory < 4 << 20); /* it would be 36 MiB */
 }
 
 TEST(longjmp_over_calls)

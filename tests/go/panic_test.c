@@ -252,6 +252,11 @@ static void interpret(void *arg)
     step('!');
 }
 
+static void nothing(void *unused)
+{
+    (void)unused;
+}
+
 static void panic_once(void *unused)
 {
     (void)unused;
@@ -264,9 +269,15 @@ TEST(repeated)
     for (int i = 0; i < 2000 / SCALE; i++)
         CHECK(!call(interpret));
     size_t used = tuza_stack_used();
+    long memory = resident();
     for (int i = 0; i < 200000 / SCALE; i++)
         CHECK(!call(panic_once));
+    for (int i = 0; i < 1000000 / SCALE; i++) {
+        TUZA_DEFER(nothing, NULL);
+        CHECK(call(nothing));
+    }
     CHECK_EQ(tuza_stack_used(), used);
+    CHECK(resident() - memory < 4 << 20); /* it would be 100 MiB and more */
     TRAIL("");
 }
 

@@ -160,22 +160,58 @@ static void exit_thread(void *unused)
     pthread_exit(nullptr);
 }
 
+/* A deferred function that uses all there is, in the middle of it. */
+static void recover_it(void *unused)
+{
+    (void)unused;
+    CHECK_STR(tuza_recover(), "y");
+}
+
+static void panic_again(void *unused)
+{
+    (void)unused;
+    tuza_defer(recover_it, nullptr);
+    tuza_panic("y");
+}
+
+static void count_and_panic(void *letter)
+{
+    CHECK(tuza_recover() == nullptr);
+    for (int i = 0; i < 3; i++)
+        CHECK(!tuza_call(panic_again, nullptr));
+    count(letter);
+}
+
 static void exit_in_call(void *unused)
 {
     (void)unused;
+    tuza_defer(count, str("x")); /* the goroutine's own: forgotten */
     counts o = {"a"};
-    TUZA_DEFER(count, str("b"));
+    TUZA_DEFER(count_and_panic, str("b"));
     tuza_call(exit_thread, nullptr);
     abort();
+}
+
+static void panic_and_exit(void *unused)
+{
+    (void)unused;
+    TUZA_DEFER(exit_thread, nullptr);
+    tuza_panic("x");
 }
 
 static void exit_in_deferred(void *unused)
 {
     (void)unused;
+    tuza_defer(count, str("x"));
     counts o = {"a"};
-    TUZA_DEFER(count, str("b"));
-    TUZA_DEFER(exit_thread, nullptr);
-    tuza_panic("x");
+    TUZA_DEFER(count_and_panic, str("b"));
+    tuza_call(panic_and_exit, nullptr);
+    abort();
+}
+
+static void nothing(void *unused)
+{
+    (void)unused;
 }
 
 static void unwind_forced()
@@ -184,6 +220,10 @@ static void unwind_forced()
         GO(exit_in_call, nullptr);
         GO(exit_in_deferred, nullptr);
         EVENTUALLY(tuza_num_goroutine() == 1);
+        for (int k = 0; k < 10; k++)
+            GO(nothing, nullptr); /* on the same stacks, with nothing left on them */
+        EVENTUALLY(tuza_num_goroutine() == 1);
+        CHECK_EQ(flag_get(&letters[int('x')]), 0);
         CHECK_EQ(flag_get(&letters[int('a')]), 2 * i);
         CHECK_EQ(flag_get(&letters[int('b')]), 2 * i);
         CHECK_EQ(flag_get(&letters[int('c')]), 2 * i);

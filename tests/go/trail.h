@@ -62,6 +62,16 @@ static inline void panics(void *unused)
     tuza_panic("%s%d", "x", 1);
 }
 
+/* The process's resident memory. */
+static inline long resident(void)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    CHECK(f && fscanf(f, "%*d %ld", &pages) == 1);
+    fclose(f);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
 /* What was recovered last. */
 static const char *text_seen;
 static inline void keep_text(void *unused)
