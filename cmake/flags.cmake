@@ -24,6 +24,7 @@ endif()
 # looks). Unwind tables at every instruction: tracebacks start anywhere.
 # Inside the shared library our own symbols are ours.
 add_library(tuza_runtime_flags INTERFACE)
+target_compile_definitions(tuza_runtime_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:TZ_RUNTIME=1>)
 target_compile_options(tuza_runtime_flags INTERFACE
     $<$<COMPILE_LANGUAGE:ASM>:-g>
     $<$<COMPILE_LANGUAGE:C>:-fasynchronous-unwind-tables;-fno-semantic-interposition>

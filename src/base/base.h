@@ -18,6 +18,11 @@
 #define TZ_NO_SANITIZE  __attribute__((no_sanitize("address", "thread", "undefined")))
 #define TZ_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
+/* By this a file of the runtime is known in a symbol table (trace/elf.c): its static functions are ours. */
+#ifdef TZ_RUNTIME
+static const char tz_this_file[] __attribute__((used)) = __BASE_FILE__;
+#endif
+
 #define TZ_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* Two lines: the adjacent-line prefetcher makes neighbours share as well. */

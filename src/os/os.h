@@ -99,6 +99,9 @@ int64_t tz_os_cpu_quota_milli(const char *root);
 /* peek.c. Async-signal-safe.
  * Copies n (>= 8) bytes of this process's memory; false where not all of it can be read. */
 bool tz_os_peek(void *to, const void *from, size_t n);
+/* Whether there is executable memory at an address; if so, *lo and *hi are the ends of that mapping. Reads
+ * /proc/self/maps. */
+bool tz_os_is_code(uintptr_t at, uintptr_t *lo, uintptr_t *hi);
 /* A file's contents, mapped for reading, for tz_os_release; NULL: there is no such file. */
 const void *tz_os_map_file(const char *path, size_t *n);
 /* A descriptor for reading, for tz_os_close, or a negative errno. */

@@ -39,6 +39,56 @@ bool tz_os_peek(void *to, const void *from, size_t n)
     return true;
 }
 
+/* Reads a hexadecimal number; *p moves on to what follows it. */
+static uintptr_t number(const char **p)
+{
+    uintptr_t n = 0;
+    for (;; ++*p) {
+        char c = **p;
+        if (c >= '0' && c <= '9')
+            n = n << 4 | (uintptr_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            n = n << 4 | (uintptr_t)(c - 'a' + 10);
+        else
+            return n;
+    }
+}
+
+/* A line of maps: "7f00-7f10 r-xp ..."; whether it is the one, or beyond it. */
+static bool line_holds(const char *line, uintptr_t at, uintptr_t *lo, uintptr_t *hi, bool *beyond)
+{
+    *lo = number(&line);
+    line++;
+    *hi = number(&line);
+    *beyond = *lo > at;
+    return at >= *lo && at < *hi && line[0] == ' ' && line[3] == 'x';
+}
+
+bool tz_os_is_code(uintptr_t at, uintptr_t *lo, uintptr_t *hi)
+{
+    char buf[1024], line[48]; /* what matters is at the beginning */
+    size_t length = 0;
+    bool found = false, beyond = false;
+    int fd = tz_sys_open(AT_FDCWD, "/proc/self/maps", O_RDONLY);
+    if (fd < 0)
+        return false;
+    long n;
+    while (!found && !beyond && (n = tz_sys_read(fd, buf, sizeof buf)) > 0) {
+        for (long i = 0; i < n && !found && !beyond; i++) {
+            if (buf[i] != '\n') {
+                if (length < sizeof line - 1)
+                    line[length++] = buf[i];
+                continue;
+            }
+            line[length] = 0;
+            length = 0;
+            found = line_holds(line, at, lo, hi, &beyond);
+        }
+    }
+    tz_sys_close(fd);
+    return found;
+}
+
 const void *tz_os_map_file(const char *path, size_t *n)
 {
     const void *p = NULL;

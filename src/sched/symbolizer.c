@@ -153,6 +153,8 @@ static void use_names(tz_symbolizer *z)
 void tz_symbolizer_open(tz_symbolizer *z, bool report)
 {
     z->report = report;
+    if (report)
+        tz_store_relaxed(&tz_dwarf_dying, true);
     if ((report && tz_report_depth() > 1) || !take(report)) {
         use_names(z);
         return;

@@ -19,6 +19,7 @@
 #include "base/atomic.h"
 
 uint32_t tz_dwarf_progress;
+bool tz_dwarf_dying;
 
 #if defined(__has_include)
 #if __has_include(<elfutils/libdw.h>)
@@ -38,6 +39,8 @@ uint32_t tz_dwarf_progress;
 /* In a static program there is no loader, and dlopen is not linked in. */
 #pragma weak dlopen
 #pragma weak dlsym
+
+extern void __lsan_do_leak_check(void) __attribute__((weak));
 
 #define DEPTH_MAX 64 /* of nested blocks and inlined functions */
 
@@ -69,6 +72,8 @@ static void *symbol(void *library, const char *name)
 static bool load(void)
 {
     static int state; /* 0: not tried, 1: there, 2: not */
+    if (__lsan_do_leak_check && !tz_load_relaxed(&tz_dwarf_dying))
+        return false;
     if (state == 0) {
         state = 2;
         void *library = dlopen && dlsym ? dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL) : NULL;

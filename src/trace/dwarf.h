@@ -29,6 +29,10 @@ tz_dwarf *tz_dwarf_open(const char *path);
 uint32_t tz_dwarf_find(tz_dwarf *d, uintptr_t address, tz_dwarf_frame *frames, uint32_t max,
                        uintptr_t *entry);
 
+/* The process is going to end without looking back. Until then libdw is not loaded where a leak checker is:
+ * that looks at the thread variables of libraries loaded late, and misreads them (LLVM up to 16). */
+extern bool tz_dwarf_dying; /* relaxed */
+
 /* Grows as long as there is progress in what may take long; atomic, any thread. */
 extern uint32_t tz_dwarf_progress;
 

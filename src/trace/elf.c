@@ -109,8 +109,52 @@ static bool holds(const tz_elf *e, const Elf64_Sym *s, uintptr_t address)
            address - sections[s->st_shndx].sh_addr < sections[s->st_shndx].sh_size;
 }
 
+static const char *name_of(const tz_elf *e, const Elf64_Sym *s)
+{
+    return s->st_name < e->strings_size ? e->strings + s->st_name : "";
+}
+
+/* What a symbol of read-only data stands for, if that is a text; NULL: it is none. */
+static const char *text_of(const tz_elf *e, const Elf64_Sym *s)
+{
+    const Elf64_Shdr *sections = e->sections;
+    if (s->st_shndx >= e->nsections || s->st_size == 0)
+        return NULL;
+    const Elf64_Shdr *in = &sections[s->st_shndx];
+    uint64_t offset = s->st_value - in->sh_addr;
+    if (in->sh_type != SHT_PROGBITS || offset > in->sh_size || s->st_size > in->sh_size - offset ||
+        !within(e, in->sh_offset, in->sh_size))
+        return NULL;
+    const char *text = (const char *)e->file + in->sh_offset + offset;
+    return text[s->st_size - 1] == 0 ? text : NULL;
+}
+
+/*
+ * Whether a local symbol is of a file of the runtime. The symbols of a file
+ * follow the one that names it. Ours have a mark (base.h), which holds that
+ * same name: where a link-time optimizer has made one file of many, of the
+ * program's too, it does not.
+ */
+static bool is_ours(const tz_elf *e, const Elf64_Sym *s)
+{
+    const Elf64_Sym *symbols = e->symbols, *end = symbols + e->nsymbols;
+    if (ELF64_ST_BIND(s->st_info) != STB_LOCAL)
+        return false;
+    while (s > symbols && ELF64_ST_TYPE(s->st_info) != STT_FILE)
+        s--;
+    const char *file = name_of(e, s);
+    for (s++; s < end && ELF64_ST_TYPE(s->st_info) != STT_FILE; s++) {
+        const char *text = strcmp(name_of(e, s), "tz_this_file") == 0 ? text_of(e, s) : NULL;
+        if (!text)
+            continue;
+        const char *slash = strrchr(text, '/');
+        return strcmp(slash ? slash + 1 : text, file) == 0;
+    }
+    return false;
+}
+
 /* One pass over the whole table: it is not sorted, and each answer is remembered by whoever asks. */
-const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start)
+const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start, bool *ours)
 {
     const Elf64_Sym *best = NULL;
     const Elf64_Sym *symbols = e->symbols;
@@ -128,6 +172,7 @@ const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start
     if (!best)
         return NULL;
     *start = best->st_value;
+    *ours = is_ours(e, best);
     return e->strings + best->st_name;
 }
 

@@ -21,8 +21,9 @@ typedef struct tz_elf {
 /* Opens the file; image, if not NULL, is where its header is mapped: false where they are not the same, the
  * file having been replaced since. False also where it can't be opened or read. */
 bool tz_elf_open(tz_elf *e, const char *path, const void *image);
-/* The function that holds the address (the file's own). NULL: none; *start is where it begins. */
-const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start);
+/* The function that holds the address (the file's own). NULL: none; *start is where it begins, *ours whether
+ * it is a static one of the runtime. */
+const char *tz_elf_function(const tz_elf *e, uintptr_t address, uintptr_t *start, bool *ours);
 /* The path of the file's debug information by its build id, /usr/lib/debug/.build-id/...; false: it has no
  * build id, or a path longer than n. */
 bool tz_elf_debug_path(const tz_elf *e, char *path, size_t n);

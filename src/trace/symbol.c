@@ -269,9 +269,9 @@ static void find_sources(tz_symbols *s)
     }
 }
 
-static bool is_runtime(const tz_symbols *s, const module *m, const tz_symbol *f)
+static bool is_runtime(const tz_symbols *s, const module *m, const tz_symbol *f, bool ours)
 {
-    if ((m && m->ours) || has_prefix(f->function, "tz_") || has_prefix(f->function, "tuza_"))
+    if (ours || (m && m->ours) || has_prefix(f->function, "tz_") || has_prefix(f->function, "tuza_"))
         return true;
     return s->sources && f->line && strncmp(f->file, s->sources, s->sources_length) == 0;
 }
@@ -293,10 +293,11 @@ const tz_symbol *tz_symbols_find(tz_symbols *s, uintptr_t at, uint32_t *n)
     }
     uintptr_t begin = 0;
     const char *name = NULL;
+    bool ours = false;
     if (m && m->elf.file && !(frames[count - 1].function && start)) {
-        name = tz_elf_function(&m->elf, own, &begin);
+        name = tz_elf_function(&m->elf, own, &begin, &ours);
         if (!name && m->debug.file)
-            name = tz_elf_function(&m->debug, own, &begin);
+            name = tz_elf_function(&m->debug, own, &begin, &ours);
         start = start ? start : begin;
     }
     entry *e = take(s, sizeof *e + count * sizeof e->symbols[0]);
@@ -313,7 +314,7 @@ const tz_symbol *tz_symbols_find(tz_symbols *s, uintptr_t at, uint32_t *n)
         f->line = frames[i].file ? frames[i].line : 0;
         f->inlined = frames[i].inlined;
         f->entry = start && m ? start + m->object.bias : 0;
-        f->runtime = is_runtime(s, m, f);
+        f->runtime = is_runtime(s, m, f, ours);
     }
     uint32_t bucket = (at ^ at >> 10) % BUCKETS;
     e->next = s->buckets[bucket];

@@ -3,8 +3,8 @@
  * See unwind.h.
  *
  * What keeps a corrupted stack from leading anywhere: reads are checked
- * (memory.h); a return address must lie in code that has rules, or be vouched
- * for by a chain of frame pointers; and the stack pointer must grow with each
+ * (memory.h); a return address must lie in code that has rules, or in other
+ * executable memory that a chain of frame pointers leads out of; and the stack pointer must grow with each
  * frame, so that every walk ends. The exception are the trampolines of signal
  * handlers, whose caller may be on another stack. Of these there are a few.
  *
@@ -92,12 +92,28 @@ static bool recover(const tz_walk *w, unsigned reg, uintptr_t cfa, uintptr_t *va
     }
 }
 
+/* Whether pc may be code although it has no rules: written at run time, or by hand. */
+static bool is_code(const tz_walk *w)
+{
+    uintptr_t pc = tz_walk_pc(w), lo, hi;
+    tz_cfi_cache *c = w->cache;
+    if (c && pc >= c->code_lo && pc < c->code_hi)
+        return true;
+    if (!tz_os_is_code(pc, &lo, &hi))
+        return false;
+    if (c) {
+        c->code_lo = lo;
+        c->code_hi = hi;
+    }
+    return true;
+}
+
 /* Code without rules: a frame record, if that leads back to code that has them. */
 static bool by_frame_pointer(const tz_walk *w, tz_regs *to)
 {
     uintptr_t fp = w->regs.r[TZ_REG_FP], next, pc;
     tz_cfi_row row;
-    if (!known(&w->regs, TZ_REG_FP) || fp % sizeof fp || fp < tz_walk_sp(w) ||
+    if (!is_code(w) || !known(&w->regs, TZ_REG_FP) || fp % sizeof fp || fp < tz_walk_sp(w) ||
         !tz_read_word(&w->bounds, fp, &next) || !tz_read_word(&w->bounds, fp + sizeof fp, &pc))
         return false;
     pc = tz_strip_pc(pc);
@@ -184,7 +200,7 @@ bool tz_walk_begin(tz_walk *w, const tz_regs *regs, uintptr_t lo, uintptr_t hi, 
     w->bounds = (tz_bounds){lo, hi};
     w->cache = cache;
     view(w);
-    if (w->has_rules || by_wild_call(w, &to) || by_frame_pointer(w, &to))
+    if (w->has_rules || by_frame_pointer(w, &to) || by_wild_call(w, &to))
         return true;
     w->frames = 0;
     w->bad = tz_walk_pc(w);
@@ -201,7 +217,7 @@ bool tz_walk_next(tz_walk *w)
     if (w->has_rules) {
         if (!by_rules(w, &to))
             return false;
-    } else if (!by_wild_call(w, &to) && !by_frame_pointer(w, &to)) {
+    } else if (!by_frame_pointer(w, &to) && !by_wild_call(w, &to)) {
         w->end = TZ_WALK_STUCK;
         return false;
     }

@@ -15,6 +15,7 @@ typedef struct tz_cfi_cache {
         uintptr_t at; /* 0: empty */
         tz_cfi_row row;
     } slot[TZ_CFI_CACHE];
+    uintptr_t code_lo, code_hi; /* code that is of no file, found before */
 } tz_cfi_cache;
 
 typedef enum tz_walk_end {
