@@ -37,9 +37,21 @@ static void view_status(tz_gview *v, tz_g *g)
 
 #define FOREIGN ((uint64_t)1 << 63)
 
+/* A field that its owner writes as it likes, as it is just now. */
+static TZ_NO_SANITIZE TZ_NOINLINE void *peek(const void *field)
+{
+    return *(void *const volatile *)field;
+}
+
+/* Its first switch goes to the entry; the other half of the word beside `special` is for its leave. */
+static bool has_not_begun(tz_g *g)
+{
+    return (uint32_t)(uintptr_t)peek(&g->special) && peek(&g->resume) == (void *)tz_arch_entry;
+}
+
 void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m)
 {
-    tz_m *locked = tz_load_relaxed(&g->lockedm);
+    tz_m *locked = peek(&g->lockedm);
     bool foreign = locked && g == &locked->g0_block;
     *v = (tz_gview){
         .goid = tz_load_relaxed(&g->goid),
@@ -49,8 +61,8 @@ void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m)
         .m = m,
         .tid = foreign ? locked->tid : 0,
         .locked = locked && !foreign,
-        .begun = m || !(tz_load_relaxed(&g->special) && tz_load_relaxed(&g->resume) == (void *)tz_arch_entry),
-        .fn = (uintptr_t)tz_load_relaxed(&g->fn),
+        .begun = m || !has_not_begun(g),
+        .fn = (uintptr_t)peek(&g->fn),
     };
     view_status(v, g);
     for (size_t i = 0; i + 1 < sizeof v->name; i++) /* it may be changing */
@@ -64,14 +76,14 @@ static void view_start(tz_gview *v, const tz_start *s)
         .parent = tz_load_relaxed(&s->parent_goid) & ~TZ_START_COPIED,
         .go_pc = tz_load_relaxed(&s->go_pc),
         .status = "runnable",
-        .fn = (uintptr_t)tz_load_relaxed(&s->fn),
+        .fn = (uintptr_t)peek(&s->fn),
     };
 }
 
 void tz_gview_walk(tz_trace *t, tz_g *g, tz_cfi_cache *cache)
 {
     tz_regs regs;
-    uintptr_t saved[TZ_SAVED_WORDS], sp = (uintptr_t)tz_load_relaxed(&g->sp);
+    uintptr_t saved[TZ_SAVED_WORDS], sp = (uintptr_t)peek(&g->sp);
     tz_bounds b = {(uintptr_t)g->stack.lo, (uintptr_t)g->stack.hi};
     for (unsigned i = 0; i < TZ_SAVED_WORDS; i++)
         if (!tz_read_word(&b, sp + i * sizeof sp, &saved[i]))

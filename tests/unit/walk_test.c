@@ -497,7 +497,7 @@ TEST(fuzzed_registers)
 {
     uintptr_t lo, hi;
     bounds(&lo, &hi);
-    for (int round = 0; round < 100000 / SCALE; round++) {
+    for (int round = 0; round < 20000 / SCALE; round++) {
         tz_regs regs;
         for (int i = 0; i < TZ_REGS; i++)
             regs.r[i] = harmful(lo, hi);
