@@ -108,9 +108,11 @@ TUZA_API const char *tuza_recover(void);
  * Whether a fault (SIGSEGV, SIGBUS, SIGFPE) of the calling goroutine in the
  * program's own code is a panic that can be recovered from: "runtime error:
  * invalid memory address or nil pointer dereference", "runtime error: integer
- * divide by zero". Off at a goroutine's start, and then a fault ends the
- * process by its signal. Faults in libc or tuza always do that: locks may be
- * held there.
+ * divide by zero". The program's own is what is neither libc's nor tuza's,
+ * where locks may be held; and a function of libc's that it called itself and
+ * that calls no other (memcpy from a mapped file), or one that is not there
+ * (a NULL pointer). Off at a goroutine's start; then, and elsewhere, a fault
+ * ends the process by its signal.
  *
  * Blocks: never. Returns: the old setting.
  * Callable from: a goroutine, under tuza_run. Go: debug.SetPanicOnFault.

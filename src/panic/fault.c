@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "panic/records.h"
+#include "trace/unwind.h"
 
 bool tuza_set_panic_on_fault(bool on)
 {
@@ -64,6 +65,8 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /*
+ * Whether the instruction at pc is the program's.
+ *
  * dl_iterate_phdr takes the loader's lock, which the interrupted thread may
  * have itself: it is recursive. Others hold it for a moment only.
  */
@@ -72,6 +75,20 @@ static bool is_own_code(uintptr_t pc)
     struct where w = {pc, false};
     dl_iterate_phdr(look, &w);
     return w.own;
+}
+
+/*
+ * What is not may have been called by the program's code: a string function
+ * of libc's on a mapped file, which holds no lock (those that do call others
+ * for the work), or an address that is no code.
+ */
+static bool is_called_by_own_code(const tz_g *g, const void *ucontext)
+{
+    tz_regs regs;
+    tz_walk w;
+    tz_regs_signal(&regs, ucontext);
+    return tz_walk_begin(&w, &regs, (uintptr_t)g->stack.lo, (uintptr_t)g->stack.hi, NULL) &&
+           tz_walk_next(&w) && is_own_code(tz_walk_pc(&w) - 1);
 }
 
 bool tz_panic_take_fault(int sig, const char *name, const void *siginfo, void *ucontext)
@@ -90,5 +107,6 @@ bool tz_panic_take_fault(int sig, const char *name, const void *siginfo, void *u
                        .name = name,
                        .sig = sig,
                        .code = info->si_code};
-    return is_own_code(f.pc) && tz_arch_call_after_signal(ucontext, &f, g->stack.lo, fault_panic);
+    return (is_own_code(f.pc) || is_called_by_own_code(g, ucontext)) &&
+           tz_arch_call_after_signal(ucontext, &f, g->stack.lo, fault_panic);
 }

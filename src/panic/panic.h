@@ -24,11 +24,12 @@ void tz_panic_let_finish(void);
 
 /*
  * For the handler of SIGSEGV, SIGBUS and SIGFPE: whether the fault becomes a
- * panic of its goroutine; name is what is printed of sig. It does where that has tuza_set_panic_on_fault, the
- * kernel raised the signal, and the instruction is the program's own: outside
- * the runtime, libc and the loader. Then *ucontext has been changed, and all
- * the handler has to do is return. The handler runs on another stack than the
- * goroutine's, and has made sure that the fault is no stack overflow.
+ * panic of its goroutine; name is what is printed of sig. It does where that
+ * has tuza_set_panic_on_fault, the kernel raised the signal, and the
+ * instruction, or the call that led straight to it, is the program's own:
+ * outside the runtime, libc and the loader. Then *ucontext has been changed,
+ * and all the handler has to do is return. The handler runs on another stack
+ * than the goroutine's, and has made sure that the fault is no stack overflow.
  */
 bool tz_panic_take_fault(int sig, const char *name, const void *siginfo, void *ucontext);
 

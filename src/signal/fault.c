@@ -92,6 +92,14 @@ TZ_NORETURN static void in_runtime(int sig, const siginfo_t *info, const void *c
     tz_signal_end(TZ_REPORT_THROW, context);
 }
 
+/* Whether the code that faulted may be made to go on elsewhere: it is no handler, and this one is not on its
+ * stack. */
+static bool may_panic(const void *context)
+{
+    return !tz_context_on_signal_stack(context, (const void *)tz_context_sp(context)) &&
+           tz_context_on_signal_stack(context, __builtin_frame_address(0));
+}
+
 static void report(int sig, siginfo_t *info, void *context)
 {
     if (!tz_report_begin()) {
@@ -118,7 +126,7 @@ void tz_fault(int sig, siginfo_t *info, void *context)
         check_overflow(sig, info, context, m);
         if (m->g != m->g0 && (m->seq & 1))
             in_runtime(sig, info, context);
-        if (tz_panic_take_fault(sig, tz_signal_text(sig), info, context))
+        if (may_panic(context) && tz_panic_take_fault(sig, tz_signal_text(sig), info, context))
             return;
     }
     if ((m == &tz_nobody || m->foreign) && tz_os_action_call(earlier, sig, info, context))
