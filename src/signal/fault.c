@@ -103,6 +103,7 @@ static bool may_panic(const void *context)
 static void report(int sig, siginfo_t *info, void *context)
 {
     if (!tz_report_begin()) {
+        tz_report_flush();
         if (dying)
             tz_os_signal_die_now(dying);
         tz_signal_end(TZ_REPORT_PANIC, context);

@@ -308,6 +308,26 @@ static int earlier_once(void)
     return run_thread(sends_segv);
 }
 
+static void earlier_faults(int sig)
+{
+    (void)sig;
+    say("earlier\n");
+    *nowhere = 2;
+}
+
+/* A failure in what is done about a failure: the end, by the signal that came first. */
+//! earlier_fails_too signal 11
+//> SIGSEGV: segmentation violation
+//> PC=@X@ m=@N@ sigcode=1 addr=0x10
+//> unexpected signal in goroutine 1
+//+ panic during panic
+//1 earlier
+static int earlier_fails_too(void)
+{
+    write_nowhere();
+    return 0;
+}
+
 /* Ignored where it is sent, not where the processor can't go on. */
 //! earlier_ignored signal 11
 //> SIGSEGV: segmentation violation
@@ -386,6 +406,9 @@ static void prepare(const char *name)
     } else if (strcmp(name, "earlier_once") == 0) {
         act.sa_handler = earlier_nodefer;
         act.sa_flags = (int)(SA_RESETHAND | SA_NODEFER);
+    } else if (strcmp(name, "earlier_fails_too") == 0) {
+        act.sa_handler = earlier_faults;
+        act.sa_flags = SA_NODEFER;
     } else if (strcmp(name, "earlier_ignored") == 0) {
         act.sa_handler = SIG_IGN;
     } else if (strcmp(name, "earlier_quit") == 0) {
@@ -420,6 +443,7 @@ static const crash_case cases[] = {
     CASE(earlier_on_thread),
     CASE(earlier_in_goroutine),
     CASE(earlier_once),
+    CASE(earlier_fails_too),
     CASE(earlier_ignored),
     CASE(earlier_quit),
     CASE(in_handler),
