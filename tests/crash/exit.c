@@ -392,6 +392,39 @@ static int quiet_after_hooks(void)
     return 0;
 }
 
+static pid_t exits_on;
+static void same_thread(void)
+{
+    puts(gettid() == exits_on ? "same thread" : "another thread");
+}
+static void moves(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        tuza_gosched();
+        if (i % 10 == 0)
+            tuza_sleep(100 * TUZA_MICROSECOND);
+    }
+}
+static void exits_here(void *arg)
+{
+    (void)arg;
+    exits_on = gettid();
+    exit(3);
+}
+/* exit() stays on its thread, whatever the hooks do. */
+//! exit_keeps_thread exit 3 loop 50
+//1 same thread
+static int exit_keeps_thread(void)
+{
+    atexit(same_thread);
+    add(moves, NULL, true);
+    start_counters();
+    crash_go(exits_here, NULL);
+    forever();
+    return 0;
+}
+
 static tuza_chan *closed_late;
 static void wakes_others(void)
 {
@@ -505,6 +538,7 @@ static const crash_case cases[] = {
     CASE(fork_exit),
     CASE(hook_forks),
     CASE(quiet_after_hooks),
+    CASE(exit_keeps_thread),
     CASE(woken_in_atexit),
     CASE(deadlock_in_atexit),
     {NULL, NULL},
