@@ -140,6 +140,43 @@ static int few_threads(void)
     return 1;
 }
 
+static tuza_chan *locked, *gate;
+
+static void lock_and_wait(void *unused)
+{
+    (void)unused;
+    tuza_lock_os_thread();
+    tuza_chan_send(locked, NULL);
+    tuza_chan_recv(gate, NULL);
+    tuza_unlock_os_thread();
+}
+
+/* Locked goroutines, more than there may be threads. Those that have one keep it while they are parked;
+ * when they wake, they must come to run on it though no other thread is left to see to them. */
+static int locked_threads(void)
+{
+    enum { N = 100, THREADS = 10 };
+    tuza_options o = {.max_threads = THREADS, .max_procs = 4};
+    CHECK(freopen(log_path, "a", stderr) != NULL);
+    locked = tuza_chan_make(0, N);
+    gate = tuza_chan_make(0, 0);
+    CHECK_EQ(tuza_start(&o), 0);
+    for (int i = 0; i < N; i++)
+        GO(lock_and_wait, NULL);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(tuza_chan_recv(locked, NULL));
+    SPIN_UNTIL(warnings(log_path) == 1);
+    for (int i = THREADS; i < N; i++) {
+        tuza_chan_send(gate, NULL);
+        CHECK(tuza_chan_recv(locked, NULL));
+    }
+    for (int i = 0; i < THREADS; i++)
+        tuza_chan_send(gate, NULL);
+    CHECK_EQ(tuza_stop(tuza_now() + BOUND_S * TUZA_SECOND), 0);
+    CHECK_EQ(warnings(log_path), 1);
+    return 42;
+}
+
 static void in_child(int (*fn)(void))
 {
     fflush(stdout);
@@ -187,6 +224,18 @@ TEST(limit_while_running)
     CHECK_EQ(fchmod(fd, 0666), 0);
     close(fd);
     in_child(few_threads);
+    unlink(log_path);
+}
+
+/* LK-40, LK-41 (TestThreadExhaustion): a hundred goroutines that lock, with ten threads. Go dies; here
+ * there is one warning, and each has its turn. */
+TEST(locked_at_the_limit)
+{
+    int fd = mkstemp(strcpy(log_path, "/tmp/tuza_limits_XXXXXX"));
+    CHECK(fd >= 0);
+    CHECK_EQ(fchmod(fd, 0666), 0);
+    close(fd);
+    in_child(locked_threads);
     unlink(log_path);
 }
 
