@@ -145,6 +145,100 @@ TEST(exits_at_once)
     tuza_chan_unref(ended);
 }
 
+/* --- With deferred functions --- */
+
+static void unlock_deferred(void *unused)
+{
+    (void)unused;
+    tuza_unlock_os_thread();
+}
+
+static void lock_deferred(void *unused)
+{
+    (void)unused;
+    tuza_lock_os_thread();
+}
+
+static void saved_by_return(void *unused)
+{
+    (void)unused;
+    tuza_lock_os_thread();
+    tuza_defer(unlock_deferred, NULL);
+    report_tid(ended);
+}
+
+static void saved_by_goexit(void *unused)
+{
+    saved_by_return(unused);
+    goexit_deep(5);
+}
+
+static void recover_deferred(void *unused)
+{
+    (void)unused;
+    CHECK(tuza_recover() != NULL);
+}
+
+static void saved_by_panic(void *unused)
+{
+    tuza_defer(recover_deferred, NULL);
+    saved_by_return(unused);
+    tuza_panic("on its way out");
+}
+
+static void doomed_by_defer(void *unused)
+{
+    (void)unused;
+    tuza_defer(lock_deferred, NULL);
+    report_tid(ended);
+}
+
+static void doomed_by_panic(void *unused)
+{
+    (void)unused;
+    tuza_defer(recover_deferred, NULL);
+    tuza_lock_os_thread();
+    report_tid(ended);
+    tuza_panic("locked");
+}
+
+/* LK-14: deferred functions come first, then the look at the lock: an unlock among them saves the thread,
+ * which others have after that; so a thousand take few. */
+TEST(deferred_unlock_saves_the_thread)
+{
+    static void (*const ways[])(void *) = {saved_by_return, saved_by_goexit, saved_by_panic};
+    enum { N = 999 };
+    static pid_t seen[N];
+    int different = 0;
+    ended = tuza_chan_make(sizeof(pid_t), 0);
+    for (int i = 0; i < N; i++) {
+        GO(ways[i % 3], NULL);
+        CHECK(tuza_chan_recv(ended, &seen[i]));
+        int j = 0;
+        while (seen[j] != seen[i])
+            j++;
+        different += i == j;
+    }
+    CHECK(different < N / 2);
+    settle(1);
+    tuza_chan_unref(ended);
+}
+
+/* LK-14: and a lock among them dooms it; a panic that is recovered from ends like a return. */
+TEST(deferred_lock_dooms_the_thread)
+{
+    static void (*const ways[])(void *) = {doomed_by_defer, doomed_by_panic};
+    ended = tuza_chan_make(sizeof(pid_t), 0);
+    for (int i = 0; i < 20; i++) {
+        pid_t t;
+        GO(ways[i % 2], NULL);
+        CHECK(tuza_chan_recv(ended, &t));
+        EVENTUALLY(!thread_is_left(t));
+    }
+    settle(1);
+    tuza_chan_unref(ended);
+}
+
 /* --- Libc keeps a value for the thread --- */
 
 static pthread_key_t key;
