@@ -74,16 +74,11 @@ static int return_with_goroutines(void)
     return 6;
 }
 
-static void wake_later(void *unused)
-{
-    (void)unused;
-    usleep(100000);
-    tuza_chan_send(c, NULL);
-}
-
 static void *send_later(void *unused)
 {
-    wake_later(unused);
+    usleep(100000);
+    tuza_chan_send(c, NULL);
+    tuza_chan_send(c, NULL); /* one for the goroutine, one for the host */
     return unused;
 }
 
