@@ -16,8 +16,9 @@
  * paths need no look of their own.
  *
  * Passing the P. The M of a parked locked G waits in tz_stoplockedm for a P
- * in m->nextp. Only the M that took the G off a queue writes that, and a
- * queued G is on one queue: there is one giver. It needs no lock: the note's
+ * in m->nextp. Only who took the G off a queue writes that, its M, or whoever
+ * finds no M for a P with work (tz_startm_locked), and a queued G is on one
+ * queue: there is one giver. It needs no lock: the note's
  * wake orders it. The note may be woken before its M comes to sleep on it
  * (the G was readied, and picked up, while its M was still on its way to
  * g0); the M then passes on the P that it still has and takes the other.

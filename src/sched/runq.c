@@ -109,6 +109,43 @@ static tz_work *pop(tz_workq *q)
     return w;
 }
 
+static tz_work *take_locked(tz_workq *q)
+{
+    tz_work *before = NULL;
+    for (tz_work *w = q->head; w; before = w, w = *tz_work_link(w)) {
+        if (!tz_work_is_locked(w))
+            continue;
+        if (before)
+            *tz_work_link(before) = *tz_work_link(w);
+        else
+            q->head = *tz_work_link(w);
+        if (q->tail == w)
+            q->tail = before;
+        count(-1u);
+        tz_store_relaxed(&tz_sched.runq_taken, tz_sched.runq_taken + 1);
+        return w;
+    }
+    return NULL;
+}
+
+tz_work *tz_runq_take_locked(tz_p *p)
+{
+    tz_work *w = tz_runnext_get(p);
+    if (w) {
+        if (tz_work_is_locked(w))
+            return w;
+        tz_runnext_put(p, w);
+    }
+    for (uint32_t n = p->runq_tail - tz_load_relaxed(&p->runq_head); n > 0 && (w = tz_runq_get(p)) != NULL;
+         n--) {
+        if (tz_work_is_locked(w))
+            return w;
+        tz_runq_put(p, w); /* there is room: one was taken */
+    }
+    w = take_locked(&tz_sched.runq);
+    return w ? w : take_locked(&tz_sched.overflow);
+}
+
 void tz_globq_put(tz_work *w)
 {
     append(&tz_sched.runq, w, w);

@@ -86,6 +86,9 @@ TZ_INLINE tz_work *tz_runnext_get(tz_p *p)
 /* Anything queued on p, by anybody's glance.
  * Never false while a G merely moves between runnext and the ring. */
 bool tz_runq_empty(tz_p *p);
+/* Takes the first work that is locked to a thread off p's queue, or the global one; or NULL. Under
+ * sched.lock, on behalf of p, which no M has. What stood before it on the ring goes behind the rest. */
+tz_work *tz_runq_take_locked(tz_p *p);
 /* Moves half of victim's ring (or, with next, its runnext where the ring is empty) to the ring of p, which is
  * empty; returns one of them to run, or NULL. */
 tz_work *tz_runq_steal(tz_p *p, tz_p *victim, bool next);

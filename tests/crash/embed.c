@@ -41,7 +41,7 @@ static int on_crash_goroutine(void)
     return 0;
 }
 
-/* On a thread of the program's own, and with no handlers of ours for faults: it is no signal that brings it. */
+/* On a thread of the program's own, without handlers of ours for faults: no signal brings it. */
 //! on_crash_host
 //> panic: close of nil channel
 //>

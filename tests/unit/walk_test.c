@@ -428,8 +428,8 @@ static TZ_NO_SANITIZE TZ_NOINLINE volatile uintptr_t *find_word(volatile uintptr
     return at;
 }
 
-/* TB-16: whatever a parked goroutine's stack and saved registers are: the walk ends, and reads nothing that is
- * not there. */
+/* TB-16: whatever a parked goroutine's stack and saved registers are: the walk ends, and reads nothing that
+ * is not there. */
 TEST(fuzzed_stacks)
 {
     park_one(waits_in_frames);

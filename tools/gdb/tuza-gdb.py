@@ -57,8 +57,8 @@ def not_begun():
     start_type = gdb.lookup_type("struct tz_start").pointer()
     g_type = gdb.lookup_type("struct tz_g").pointer()
 
-    def start(work):
-        return gdb.Value(work & ~1).cast(start_type) if work & 1 else None
+    def start(work):  # tag 1; 3 is a G that is locked to its thread, none a G
+        return gdb.Value(work & ~3).cast(start_type) if work & 3 == 1 else None
 
     work = []
     for i in range(int(value("tz_sched.nallp"))):
@@ -71,8 +71,8 @@ def not_begun():
         at = int(value(f"tz_sched.{queue}.head"))
         while at:
             work.append(at)
-            at = int(start(at)["link"] if at & 1 else gdb.Value(at).cast(g_type)["schedlink"])
-    return [start(w) for w in work if w & 1]
+            at = int(start(at)["link"] if at & 3 == 1 else gdb.Value(at & ~3).cast(g_type)["schedlink"])
+    return [start(w) for w in work if w & 3 == 1]
 
 
 def status_of(g):
