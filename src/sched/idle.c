@@ -127,8 +127,8 @@ tz_m *tz_startm_locked(tz_p *p, bool spinning)
     if (!m) {
         if (spinning)
             tz_sub_relaxed(&tz_sched.nmspinning, 1);
-        /* A thread may be long in coming, at the limit for ever; but a goroutine with a thread of its own needs
-         * no other. */
+        /* A thread may be long in coming, at the limit for ever; but a goroutine with a thread of its own
+         * needs no other. */
         tz_work *w = tz_runq_take_locked(p);
         if (w) {
             m = tz_work_any_g(w)->lockedm;
