@@ -468,12 +468,17 @@ static int goexit_in_hook_with_waiters(void)
     return 0;
 }
 
+static void goexits(void *arg)
+{
+    (void)arg;
+    tuza_goexit();
+}
 /* XH-20: main, and nothing is left. */
 //! goexit_in_hook_of_main
 //> fatal error: no goroutines (main called runtime.Goexit) - deadlock!
 static int goexit_in_hook_of_main(void)
 {
-    add(ends_goroutine, NULL, true);
+    add(goexits, NULL, true);
     tuza_exit(0);
 }
 
