@@ -14,7 +14,8 @@
  *    how tuza reports; each goroutine keeps its own value across switches
  *    (see <tuza/errno.h>).
  *  - Bugs of the program panic with Go's text: "panic: send on closed
- *    channel", the goroutine, exit code 2. Broken invariants of the runtime
+ *    channel", the goroutine, exit code 2, unless a deferred function recovers
+ *    (<tuza/panic.h>). Broken invariants of the runtime
  *    throw: "fatal error: ...", exit code 2.
  *  - Sizes are bytes; times are int64_t nanoseconds.
  *  - "Blocks: goroutine" means that the caller is parked and its thread runs

@@ -4,8 +4,8 @@
  * bytes are in the G, so a tuza_call or a TUZA_DEFER by itself needs no
  * chunk. Small chunks come from the M's cache, which needs no P: a panic must
  * not wait for one. Who has deferred a lot, or panics with a long text, gets
- * large ones from the kernel, of which one is kept as a spare while the
- * goroutine lives: a call at a chunk's end must not map and unmap.
+ * large ones from the kernel. One chunk is kept as a spare while the goroutine
+ * lives: a call at a chunk's end must not get one and give it back each time.
  */
 #include "base/fatal.h"
 #include "os/os.h"
@@ -85,25 +85,36 @@ static void small_put(tz_chunk *c)
     tz_lock_release(&pool.lock, TZ_RANK_GFREE);
 }
 
-static void put(tz_unwind *u, tz_chunk *c)
+static void give_back(tz_chunk *c)
 {
     if (c->size == SMALL)
         small_put(c);
-    else if (c->size == LARGE && !u->spare)
-        u->spare = c;
     else
         tz_os_release(c, c->size);
+}
+
+/* The larger one stays. */
+static void put(tz_unwind *u, tz_chunk *c)
+{
+    tz_chunk *spare = u->spare;
+    if (c->size > LARGE || (spare && spare->size >= c->size)) {
+        give_back(c);
+    } else {
+        u->spare = c;
+        if (spare)
+            give_back(spare);
+    }
 }
 
 static tz_chunk *get(tz_unwind *u, size_t n)
 {
     uint32_t depth = u->chunk ? u->chunk->depth + 1 : 0;
     tz_chunk *c;
-    if (n <= SMALL - sizeof *c && depth < SMALL_DEPTH) {
-        c = small_get();
-    } else if (n <= LARGE - sizeof *c && u->spare) {
+    if (u->spare && n <= u->spare->size - sizeof *c) {
         c = u->spare;
         u->spare = NULL;
+    } else if (n <= SMALL - sizeof *c && depth < SMALL_DEPTH) {
+        c = small_get();
     } else {
         size_t size;
         if (__builtin_add_overflow(n, sizeof *c + LARGE - 1, &size))
@@ -160,10 +171,10 @@ void tz_arena_drop(tz_g *g)
     tz_chunk *c;
     while ((c = u->chunk)) {
         u->chunk = c->prev;
-        put(u, c);
+        give_back(c);
     }
     if (u->spare)
-        tz_os_release(u->spare, u->spare->size);
+        give_back(u->spare);
     u->spare = NULL;
     u->top = u->end = NULL;
 }

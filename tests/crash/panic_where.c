@@ -87,6 +87,22 @@ static int defer_on_thread(void)
     return 0;
 }
 
+//! recover_on_thread
+//> fatal error: tuza: panic recovered outside of a tuza_call, on a thread that runs no goroutine
+static void *recovers_on_thread(void *unused)
+{
+    (void)unused;
+    TUZA_DEFER(recover_it, NULL);
+    tuza_panic("x");
+}
+static int recover_on_thread(void)
+{
+    pthread_t t;
+    pthread_create(&t, NULL, recovers_on_thread, NULL);
+    pthread_join(t, NULL);
+    return 0;
+}
+
 /* PN-25: panics at the same time are printed one after the other, and all of those that had begun. */
 //! concurrent procs 4
 //> panic: one of them
@@ -281,10 +297,22 @@ static int longjmp_over_block(void)
 #name, name \
     }
 static const crash_case cases[] = {
-    CASE(on_thread),        CASE(in_call_on_thread),  CASE(defer_on_thread), CASE(concurrent),
-    CASE(main_returns),     CASE(among_others),       CASE(hook_panics),     CASE(hook_panics_on_thread),
-    CASE(hook_recovers),    CASE(hook_goexits),       CASE(fault),           CASE(fault_in_libc),
-    CASE(fault_in_another), CASE(longjmp_over_block), {NULL, NULL},
+    CASE(on_thread),
+    CASE(in_call_on_thread),
+    CASE(defer_on_thread),
+    CASE(recover_on_thread),
+    CASE(concurrent),
+    CASE(main_returns),
+    CASE(among_others),
+    CASE(hook_panics),
+    CASE(hook_panics_on_thread),
+    CASE(hook_recovers),
+    CASE(hook_goexits),
+    CASE(fault),
+    CASE(fault_in_libc),
+    CASE(fault_in_another),
+    CASE(longjmp_over_block),
+    {NULL, NULL},
 };
 
 CRASH_MAIN(cases)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Panic and recover, as far as the process survives; what ends it is in crash/panic.c. */
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8 TUZA_CHAOS=3 | env GOMAXPROCS=2 TUZA_CHAOS=11
+#include <pthread.h>
+
 #include "go/trail.h"
 
 TEST(recovery)
@@ -433,6 +435,49 @@ TEST(woken_by_close)
         EVENTUALLY(flag_get(&panicked_in) == 5);
         settle(1);
         tuza_chan_unref(c);
+    }
+}
+
+/* Threads that tuza did not make: calls, blocks, panics as in goroutines; each thread its own. */
+static void check_thread_text(void *want)
+{
+    CHECK_STR(tuza_recover(), want);
+}
+
+static void panic_on_thread(void *text)
+{
+    tuza_defer(check_thread_text, text);
+    tuza_chan_unref(tuza_chan_make(8, 1));
+    tuza_panic("%s", (const char *)text);
+}
+
+static void close_nil_on_thread(void *text)
+{
+    TUZA_DEFER(check_thread_text, text);
+    tuza_chan_close(NULL);
+}
+
+static void *thread(void *arg)
+{
+    char text[32];
+    snprintf(text, sizeof text, "thread %ld", (long)(intptr_t)arg);
+    for (int i = 0; i < 1000 / SCALE; i++) {
+        TUZA_DEFER(nothing, NULL);
+        CHECK(!tuza_call(panic_on_thread, text));
+        CHECK(!tuza_call(close_nil_on_thread, "close of nil channel"));
+        CHECK(tuza_recover() == NULL);
+    }
+    return NULL;
+}
+
+TEST(threads)
+{
+    for (int round = 0; round < 5; round++) {
+        pthread_t t[4];
+        for (intptr_t i = 0; i < 4; i++)
+            CHECK_EQ(pthread_create(&t[i], NULL, thread, (void *)i), 0);
+        for (int i = 0; i < 4; i++)
+            CHECK_EQ(pthread_join(t[i], NULL), 0);
     }
 }
 
