@@ -70,24 +70,21 @@ static struct start *start_claim(void)
     return &page->start[0];
 }
 
-/* What of the threads to join. */
-enum { GONE, ENDED_TOO, LIVING_TOO };
-
-/* How many were there to join. */
-static int join(int which)
+/* Joins the threads that are gone; with living, waits for all others too. How many there were. */
+static int join(bool living)
 {
     int n = 0;
     for (struct start_page *page = tz_load_acquire(&start_pages); page != NULL; page = page->next) {
         for (int i = 0; i < STARTS_PER_PAGE; i++) {
             struct start *s = &page->start[i];
             uint32_t state;
-            while ((state = tz_load_relaxed(&s->state)) == STARTING && which == LIVING_TOO)
+            while ((state = tz_load_relaxed(&s->state)) == STARTING && living)
                 tz_os_yield(); /* it can't be named before it has told its name */
-            if (state != ENDED && !(which == LIVING_TOO && state == LIVES))
+            if (state != ENDED && !(living && state == LIVES))
                 continue;
             if (!tz_cas_acquire(&s->state, &state, JOINED))
                 continue;
-            bool gone = (which == GONE ? pthread_tryjoin_np(s->id, NULL) : pthread_join(s->id, NULL)) == 0;
+            bool gone = (living ? pthread_join(s->id, NULL) : pthread_tryjoin_np(s->id, NULL)) == 0;
             tz_store_release(&s->state, gone ? FREE : ENDED);
             n++;
         }
@@ -98,34 +95,60 @@ static int join(int which)
 static pthread_key_t ending;
 static bool have_ending;
 
+#if TZ_TSAN
+/*
+ * To ThreadSanitizer, which looks at the end of the process, a thread that
+ * has ended and was not joined yet was leaked. So those are joined at exit,
+ * and one that comes to its end after that stays. Of the flag and the state
+ * each side writes its own before it reads the other's.
+ */
+static uint32_t exiting;
+
+static void join_ended(void)
+{
+    tz_store_relaxed(&exiting, 1);
+    tz_fence_store_load(); /* pairs with stay_at_exit */
+    for (struct start_page *page = tz_load_acquire(&start_pages); page != NULL; page = page->next) {
+        for (int i = 0; i < STARTS_PER_PAGE; i++) {
+            uint32_t state = ENDED;
+            if (tz_cas_acquire(&page->start[i].state, &state, JOINED))
+                pthread_join(page->start[i].id, NULL);
+        }
+    }
+}
+
+static void stay_at_exit(struct start *s)
+{
+    tz_fence_store_load(); /* pairs with join_ended */
+    uint32_t state = ENDED;
+    if (tz_load_relaxed(&exiting) && tz_cas_acquire(&s->state, &state, LIVES))
+        tz_os_sleep_until(TZ_OS_FOREVER);
+}
+#endif
+
 static void ended(void *p)
 {
     struct start *s = p;
-    join(GONE);
+    join(false);
     uint32_t lives = LIVES;
     tz_cas_release(&s->state, &lives, ENDED);
-}
-
 #if TZ_TSAN
-/* To ThreadSanitizer, which looks at the end, those that nobody has joined yet were leaked. */
-static void join_ended(void)
-{
-    join(ENDED_TOO);
-}
+    stay_at_exit(s);
 #endif
+}
 
 static void make_key(void)
 {
-    have_ending = pthread_key_create(&ending, ended) == 0; /* no keys left: then threads are not joined */
 #if TZ_TSAN
     atexit(join_ended);
 #endif
+    have_ending = pthread_key_create(&ending, ended) == 0; /* no keys left: then threads are not joined */
 }
 
 void tz_os_threads_join(void)
 {
     int saved = errno;
-    while (join(LIVING_TOO) != 0)
+    while (join(true) != 0)
         continue; /* one that was joined may have started another */
     errno = saved;
 }
@@ -201,7 +224,7 @@ int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const c
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     int saved = errno;
     pthread_once(&once, make_key);
-    join(GONE);
+    join(false);
     struct start *s = start_claim();
     if (s == NULL) {
         errno = saved;
