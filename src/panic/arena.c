@@ -165,6 +165,14 @@ void tz_arena_cut_chunks(tz_g *g, const void *mark)
     }
 }
 
+bool tz_arena_has(const tz_g *g, const void *p)
+{
+    for (const tz_chunk *c = g->unwind.chunk; c; c = c->prev)
+        if ((uintptr_t)p - (uintptr_t)c < c->size)
+            return true;
+    return (uintptr_t)p - (uintptr_t)g->unwind.first < TZ_UNWIND_FIRST;
+}
+
 void tz_arena_drop(tz_g *g)
 {
     tz_unwind *u = &g->unwind;

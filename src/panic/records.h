@@ -60,6 +60,8 @@ struct tz_panicking {
  */
 void *tz_arena_grow(tz_g *g, size_t n);
 void tz_arena_cut_chunks(tz_g *g, const void *mark);
+/* Whether p is in it: where a stack's bounds are not known that can't be told by the address. */
+bool tz_arena_has(const tz_g *g, const void *p);
 void tz_arena_drop(tz_g *g);
 
 TZ_INLINE void *tz_arena_new(tz_g *g, size_t n)

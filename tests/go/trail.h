@@ -72,6 +72,9 @@ static inline long resident(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
+/* It has grown by less than that many MiB since; sanitizers keep what they like. */
+#define CHECK_GREW(before, mib) CHECK(HELP_ASAN || HELP_TSAN || resident() - (before) < (mib) << 20)
+
 /* What was recovered last. */
 static const char *text_seen;
 static inline void keep_text(void *unused)
