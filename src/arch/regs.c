@@ -2,6 +2,7 @@
 /* See regs.h. tz_regs_here is assembly, which knows the offsets below. */
 #include "arch/regs.h"
 
+#include <signal.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -37,6 +38,15 @@ void tz_regs_signal(tz_regs *regs, const void *ucontext)
     regs->exact = true;
 }
 
+_Static_assert(offsetof(ucontext_t, uc_mcontext.fpregs) <= TZ_SIGNAL_CONTEXT, "the registers are in it");
+
+uintptr_t tz_regs_trampoline(const uint8_t code[TZ_TRAMPOLINE_BYTES], uintptr_t sp)
+{
+    /* mov $15, %rax; syscall */
+    static const uint8_t bytes[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+    return memcmp(code, bytes, sizeof bytes) == 0 ? sp : 0;
+}
+
 #elif defined(__aarch64__)
 
 void tz_regs_saved(tz_regs *regs, const uintptr_t saved[TZ_SAVED_WORDS], uintptr_t sp)
@@ -58,6 +68,15 @@ void tz_regs_signal(tz_regs *regs, const void *ucontext)
     set(regs, TZ_REG_SP, (uintptr_t)uc->uc_mcontext.sp);
     set(regs, TZ_REG_PC, (uintptr_t)uc->uc_mcontext.pc);
     regs->exact = true;
+}
+
+_Static_assert(offsetof(ucontext_t, uc_mcontext.pstate) <= TZ_SIGNAL_CONTEXT, "the registers are in it");
+
+uintptr_t tz_regs_trampoline(const uint8_t code[TZ_TRAMPOLINE_BYTES], uintptr_t sp)
+{
+    /* mov x8, #139; svc #0. The context follows the signal's information. */
+    static const uint8_t bytes[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
+    return memcmp(code, bytes, sizeof bytes) == 0 ? sp + sizeof(siginfo_t) : 0;
 }
 
 #endif

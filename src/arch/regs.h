@@ -39,6 +39,17 @@ void tz_regs_saved(tz_regs *regs, const uintptr_t saved[TZ_SAVED_WORDS], uintptr
 /* Those that a signal interrupted; ucontext is the handler's third argument. Async-signal-safe. */
 void tz_regs_signal(tz_regs *regs, const void *ucontext);
 
+/*
+ * Whether code, the bytes at a pc, is the kernel's or libc's trampoline to
+ * which signal handlers return: then the context that the signal interrupted
+ * is at the address returned, of which TZ_SIGNAL_CONTEXT bytes are enough for
+ * tz_regs_signal. 0: it is none. The unwind table of a trampoline may be
+ * missing, and the kernel's on aarch64 tells of two registers only.
+ */
+#define TZ_TRAMPOLINE_BYTES 16
+#define TZ_SIGNAL_CONTEXT   512
+uintptr_t tz_regs_trampoline(const uint8_t code[TZ_TRAMPOLINE_BYTES], uintptr_t sp);
+
 /* A return address without its signature, where the CPU signs them. */
 TZ_INLINE uintptr_t tz_strip_pc(uintptr_t pc)
 {

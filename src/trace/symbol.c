@@ -238,6 +238,21 @@ static const char *name_by_place(tz_symbols *s, const module *m, uintptr_t at)
     return text;
 }
 
+/* A compiler's marks on copies of a function are cut off: f.constprop.0, f.cold. */
+static const char *plain_name(tz_symbols *s, const char *name)
+{
+    const char *dot = strchr(name, '.');
+    if (!dot || dot == name)
+        return name;
+    size_t n = (size_t)(dot - name);
+    char *plain = take(s, n + 1);
+    if (!plain)
+        return name;
+    memcpy(plain, name, n);
+    plain[n] = 0;
+    return plain;
+}
+
 static const char *demangled(tz_symbols *s, const char *name)
 {
     if (!s->dwarf || !__cxa_demangle || strncmp(name, "_Z", 2) != 0)
@@ -300,6 +315,8 @@ const tz_symbol *tz_symbols_find(tz_symbols *s, uintptr_t at, uint32_t *n)
             name = tz_elf_function(&m->debug, own, &begin, &ours);
         start = start ? start : begin;
     }
+    if (name)
+        name = plain_name(s, name);
     entry *e = take(s, sizeof *e + count * sizeof e->symbols[0]);
     if (!e)
         return NULL;

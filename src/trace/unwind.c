@@ -149,11 +149,26 @@ static bool by_wild_call(const tz_walk *w, tz_regs *to)
     return find_row(w->cache, pc - 1, &row);
 }
 
+/* The frame is that of a signal's trampoline: on to where the signal came. */
+static bool by_trampoline(const tz_walk *w, tz_regs *to)
+{
+    uint8_t code[TZ_TRAMPOLINE_BYTES];
+    TZ_ALIGNED(16) char context[TZ_SIGNAL_CONTEXT];
+    if (w->has_rules && !w->row.signal_frame)
+        return false;
+    if (!tz_os_peek(code, (const void *)tz_walk_pc(w), sizeof code))
+        return false;
+    uintptr_t at = tz_regs_trampoline(code, tz_walk_sp(w));
+    if (!at || !tz_os_peek(context, (const void *)at, sizeof context))
+        return false;
+    tz_regs_signal(to, context);
+    return true;
+}
+
 /* By w->row, which holds. False: w->end says why. */
 static bool by_rules(tz_walk *w, tz_regs *to)
 {
     uintptr_t cfa;
-    w->end = TZ_WALK_STUCK;
     if (!find_cfa(w, &cfa))
         return false;
     memset(to, 0, sizeof *to);
@@ -214,16 +229,19 @@ bool tz_walk_next(tz_walk *w)
     uintptr_t fp = w->fp;
     if (w->end != TZ_WALK_GOES_ON)
         return false;
-    if (w->has_rules) {
+    w->end = TZ_WALK_STUCK; /* until we are through */
+    if (by_trampoline(w, &to)) {
+        if (++w->signals > SIGNALS_MAX)
+            return false;
+    } else if (w->has_rules) {
         if (!by_rules(w, &to))
             return false;
     } else if (!by_frame_pointer(w, &to) && !by_wild_call(w, &to)) {
-        w->end = TZ_WALK_STUCK;
         return false;
     }
     w->regs = to;
     view(w);
-    if (!w->has_rules && !by_frame_pointer(w, &beyond)) {
+    if (!w->has_rules && !by_frame_pointer(w, &beyond) && !by_trampoline(w, &beyond)) {
         w->regs = from;
         w->fp = fp;
         w->bad = to.r[TZ_REG_PC];

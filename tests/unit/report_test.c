@@ -22,6 +22,11 @@
 
 static char text[1 << 20];
 
+/* An emulator is no program that could be started so. */
+#define NEED_EXEC()    \
+    if (HELP_EMULATED) \
+    SKIP("emulated")
+
 /* Runs the child; its standard error is in text. Its exit code, or minus the signal. */
 static int run(const char *child, const char *level)
 {
@@ -256,6 +261,7 @@ static int child(int argc, char **argv)
 /* PN-29: the report needs no lock of the runtime's. */
 TEST(locks_held)
 {
+    NEED_EXEC();
     CHECK_EQ(run("with_locks", "all"), 2);
     expect("fatal error: as a test\n\ngoroutine 1 gp=0x");
     expect("\nfails_here(...)\n");
@@ -265,6 +271,7 @@ TEST(locks_held)
 /* No malloc either: where the symbolizer does not come back the names do without it. */
 TEST(malloc_held)
 {
+    NEED_EXEC();
     if (!OWN_MALLOC)
         SKIP("malloc is the sanitizer's");
     CHECK_EQ(run("without_malloc", "all"), 2);
@@ -276,6 +283,7 @@ TEST(malloc_held)
 /* PN-27 */
 TEST(panic_during_panic)
 {
+    NEED_EXEC();
     CHECK_EQ(run("fails_while_printing", "all"), 2);
     expect("fatal error: as a test\n\ngoroutine 1 gp=0x");
     expect("panic during panic\n\ngoroutine 1 gp=0x");
@@ -286,6 +294,7 @@ TEST(panic_during_panic)
 /* PN-27 */
 TEST(third_failure)
 {
+    NEED_EXEC();
     CHECK_EQ(run("fails_thrice", "all"), 4);
     expect("panic during panic\n\ngoroutine 1 gp=0x");
     expect("stack trace unavailable\n");
@@ -294,6 +303,7 @@ TEST(third_failure)
 /* PN-27: nothing works any more, not even the exit. */
 TEST(fourth_failure)
 {
+    NEED_EXEC();
     int how = run("fails_four_times", "all");
     CHECK(how == -SIGILL || how == -SIGTRAP);
 }
@@ -301,6 +311,7 @@ TEST(fourth_failure)
 /* TB-19: on_crash gets the same text, all of it. */
 TEST(on_crash)
 {
+    NEED_EXEC();
     CHECK_EQ(run("large", "all"), 2);
     CHECK_EQ(occurrences("\nwaiter(...)\n"), 2 * (1000 / SCALE));
     char *copy = strstr(text, "\n<");
@@ -315,6 +326,7 @@ TEST(on_crash)
 /* PN-25: one report after the other, each whole; the others once. */
 TEST(panics_at_once)
 {
+    NEED_EXEC();
     CHECK_EQ(run("at_once", "all"), 2);
     int panicked = occurrences("panic: close of nil channel\n\ngoroutine ");
     CHECK(panicked >= 1);

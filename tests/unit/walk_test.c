@@ -37,12 +37,14 @@ static uint32_t find(void *fn)
     tz_test_fail(__FILE__, __LINE__, "a function is not in the trace: the search");
 }
 
-/* The trace is complete, and fp and sp rise from frame to frame. */
+/* The trace is complete, and fp and sp rise from frame to frame, but where a signal came on another stack. */
 static void check_whole(void)
 {
     CHECK_EQ((int)trace.end, (int)TZ_WALK_DONE);
     CHECK(trace.n > 0 && trace.n <= TZ_TRACE_KEEP);
     for (uint32_t i = 1; i < trace.n; i++) {
+        if (trace.first[i].exact)
+            continue;
         CHECK(trace.first[i].sp > trace.first[i - 1].sp || trace.first[i - 1].exact);
         CHECK(trace.first[i].fp >= trace.first[i - 1].fp);
     }
@@ -371,6 +373,9 @@ TEST(from_a_parked_goroutine)
     unpark();
 }
 
+/* An emulator makes /proc/self/maps anew each time it is read. */
+#define ROUNDS (HELP_EMULATED ? 300 : 30000 / SCALE)
+
 static uint64_t random_state = 88172645463325252u;
 
 static uint64_t chance(void)
@@ -439,7 +444,7 @@ TEST(fuzzed_stacks)
     uintptr_t *stack = (uintptr_t *)sp, *saved = malloc(words * sizeof sp);
     copy_words(saved, stack, words);
     uint32_t ends[4] = {0};
-    for (int round = 0; round < 100000 / SCALE; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         size_t n = 1 + chance() % (chance() % 8 ? 3 : words);
         for (size_t i = 0; i < n; i++)
             write_word(&stack[chance() % words], harmful(lo, hi));
@@ -497,7 +502,7 @@ TEST(fuzzed_registers)
 {
     uintptr_t lo, hi;
     bounds(&lo, &hi);
-    for (int round = 0; round < 20000 / SCALE; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         tz_regs regs;
         for (int i = 0; i < TZ_REGS; i++)
             regs.r[i] = harmful(lo, hi);
