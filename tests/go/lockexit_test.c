@@ -190,7 +190,9 @@ static void doomed_by_defer(void *unused)
 {
     (void)unused;
     tuza_defer(lock_deferred, NULL);
+    tuza_lock_os_thread(); /* the send may change threads */
     report_tid(ended);
+    tuza_unlock_os_thread();
 }
 
 static void doomed_by_panic(void *unused)
