@@ -59,7 +59,7 @@ void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m)
         .go_pc = tz_load_relaxed(&g->go_pc),
         .g = g,
         .m = m,
-        .tid = foreign ? locked->tid : 0,
+        .tid = foreign ? tz_load_relaxed(&locked->tid) : 0,
         .locked = locked && !foreign,
         .begun = m || !has_not_begun(g),
         .fn = (uintptr_t)peek(&g->fn),

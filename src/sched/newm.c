@@ -73,7 +73,7 @@ void tz_minit(tz_m *m, tz_g *g)
     tz_store_relaxed(&m->seq, m->seq | 1);
     m->errno_addr = &errno;
     m->cxx = tz_sched_hooks.exceptions ? tz_sched_hooks.exceptions() : NULL;
-    m->tid = tz_os_tid();
+    tz_store_relaxed(&m->tid, tz_os_tid()); /* of another thread before: a report may be peeking */
     m->look_cpu = -1;
     tz_store_relaxed(&m->lockedext, 0); /* of the one that had it before */
     m->exiting = false;
