@@ -12,8 +12,16 @@
 #include "os/os.h"
 
 #pragma weak dlsym
-#pragma weak dlopen
 #pragma weak dlclose
+
+/* Not by its own name, of which linkers warn in static programs. There it is found by nobody, as it should: a
+ * library loaded into one would bring a second libc. */
+static void *(*find_dlopen(void))(const char *file, int flags)
+{
+    void *(*found)(const char *, int);
+    *(void **)&found = tz_os_symbol("dlopen");
+    return found;
+}
 
 void tz_os_exit(int code)
 {
@@ -32,12 +40,24 @@ void *tz_os_symbol(const char *name)
 
 void *tz_os_symbol_of(const char *library, const char *name)
 {
-    void *l = dlopen != NULL ? dlopen(library, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    void *(*open)(const char *, int) = find_dlopen();
+    void *l = open != NULL ? open(library, RTLD_LAZY | RTLD_NOLOAD) : NULL;
     if (l == NULL)
         return NULL;
     void *symbol = dlsym(l, name);
     dlclose(l);
     return symbol;
+}
+
+void *tz_os_library(const char *library)
+{
+    void *(*open)(const char *, int) = find_dlopen();
+    return open != NULL ? open(library, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+void *tz_os_library_symbol(void *library, const char *name)
+{
+    return dlsym(library, name);
 }
 
 #ifdef __GLIBC__

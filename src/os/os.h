@@ -132,5 +132,8 @@ int tz_os_at_exit(void (*fn)(int code, void *arg));
 void *tz_os_symbol(const char *name);
 /* What it finds in a library and those that this needs, if the library is loaded already. */
 void *tz_os_symbol_of(const char *library, const char *name);
+/* Loads a library, for good; NULL: it can't be had, as in a static program never. And what is in it. */
+void *tz_os_library(const char *library);
+void *tz_os_library_symbol(void *library, const char *name);
 
 #endif /* TZ_OS_H */

@@ -184,7 +184,7 @@ static bool read_cie(const uint8_t *p, cie *c)
  * table's section. NULL: none that could hold `at`. */
 static const uint8_t *find_fde(const uint8_t *hdr, uintptr_t at)
 {
-    if (!hdr || hdr[0] != 1)
+    if (hdr[0] != 1)
         return NULL;
     const uint8_t *p = hdr + 4;
     uintptr_t base = (uintptr_t)hdr, ignored, count;
@@ -381,39 +381,69 @@ static bool run(machine *m, const uint8_t *p, const uint8_t *end)
     return true;
 }
 
-bool tz_cfi_find(const tz_object *o, uintptr_t at, tz_cfi_row *row)
+typedef struct fde {
+    cie c;
+    uintptr_t start, length;
+    const uint8_t *program, *end;
+} fde;
+
+/* False: it is none (but a CIE), or can't be understood. */
+static bool read_fde(const uint8_t *p, fde *f)
 {
-    const uint8_t *p = find_fde(o->eh_frame_hdr, at);
-    if (!p)
-        return false;
-    const uint8_t *end = entry_end(&p);
-    if (!end)
+    f->end = entry_end(&p);
+    if (!f->end)
         return false;
     const uint8_t *id = p;
     uint32_t back = READ(uint32_t, &p);
-    cie c;
-    if (back == 0 || !read_cie(id - back, &c))
+    if (back == 0 || !read_cie(id - back, &f->c) || !pointer(&p, f->c.fde_enc, 0, &f->start) ||
+        !pointer(&p, f->c.fde_enc & 0x0f, 0, &f->length))
         return false;
-    uintptr_t start, length;
-    if (!pointer(&p, c.fde_enc, 0, &start) || !pointer(&p, c.fde_enc & 0x0f, 0, &length) ||
-        at - start >= length)
-        return false;
-    if (c.has_augmentation) {
+    if (f->c.has_augmentation) {
         uintptr_t skip = tz_leb_u(&p);
         p += skip;
     }
+    f->program = p;
+    return true;
+}
+
+/* Without a table one entry after the other. */
+static bool search_fdes(const tz_object *o, uintptr_t at, fde *f)
+{
+    const uint8_t *p = o->eh_frame;
+    while (p && p + 8 <= o->eh_frame_end) {
+        const uint8_t *next = p;
+        const uint8_t *end = entry_end(&next);
+        if (!end || end > o->eh_frame_end)
+            return false;
+        if (read_fde(p, f) && at - f->start < f->length)
+            return true;
+        p = end;
+    }
+    return false;
+}
+
+bool tz_cfi_find(const tz_object *o, uintptr_t at, tz_cfi_row *row)
+{
+    fde f;
+    if (o->eh_frame_hdr) {
+        const uint8_t *p = find_fde(o->eh_frame_hdr, at);
+        if (!p || !read_fde(p, &f) || at - f.start >= f.length)
+            return false;
+    } else if (!search_fdes(o, at, &f)) {
+        return false;
+    }
     memset(row, 0, sizeof *row);
-    row->signal_frame = c.signal_frame;
+    row->signal_frame = f.c.signal_frame;
     row->rule[TZ_REG_SP] = TZ_RULE_VALUE; /* the caller's stack pointer is the CFA */
     machine m;
-    m.c = &c;
+    m.c = &f.c;
     m.row = row;
     m.depth = 0;
     m.loc = 0;
     m.at = at;
-    if (!run(&m, c.program, c.end))
+    if (!run(&m, f.c.program, f.c.end))
         return false;
     m.initial = *row;
-    m.loc = start;
-    return run(&m, p, end);
+    m.loc = f.start;
+    return run(&m, f.program, f.end);
 }

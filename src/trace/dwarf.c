@@ -28,17 +28,12 @@ bool tz_dwarf_dying;
 #endif
 
 #ifdef HAVE_LIBDW
-#include <dlfcn.h>
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/os.h"
-
-/* In a static program there is no loader, and dlopen is not linked in. */
-#pragma weak dlopen
-#pragma weak dlsym
 
 extern void __lsan_do_leak_check(void) __attribute__((weak));
 
@@ -64,11 +59,6 @@ struct tz_dwarf {
 
 static tz_dwarf *opened;
 
-static void *symbol(void *library, const char *name)
-{
-    return dlsym(library, name);
-}
-
 static bool load(void)
 {
     static int state; /* 0: not tried, 1: there, 2: not */
@@ -76,12 +66,12 @@ static bool load(void)
         return false;
     if (state == 0) {
         state = 2;
-        void *library = dlopen && dlsym ? dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL) : NULL;
+        void *library = tz_os_library("libdw.so.1");
         if (!library)
             return false;
-#define LOAD(name)                                        \
-    *(void **)(void *)&lib.name = symbol(library, #name); \
-    if (!lib.name)                                        \
+#define LOAD(name)                                                      \
+    *(void **)(void *)&lib.name = tz_os_library_symbol(library, #name); \
+    if (!lib.name)                                                      \
         return false;
         LIBDW(LOAD)
 #undef LOAD

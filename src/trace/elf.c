@@ -69,6 +69,7 @@ static bool read_sections(tz_elf *e)
     const Elf64_Shdr *dynamic = NULL;
     e->sections = sections;
     e->nsections = header.e_shnum;
+    e->names = header.e_shstrndx;
     for (size_t i = 0; i < header.e_shnum; i++) {
         const Elf64_Shdr *s = &sections[i];
         if (s->sh_type == SHT_SYMTAB)
@@ -92,8 +93,35 @@ bool tz_elf_open(tz_elf *e, const char *path, const void *image)
     bool same = !image || (e->size >= sizeof(Elf64_Ehdr) && memcmp(e->file, image, sizeof(Elf64_Ehdr)) == 0);
     if (same && read_sections(e))
         return true;
-    tz_os_release((void *)(uintptr_t)e->file, e->size);
+    tz_elf_close(e);
+    return false;
+}
+
+void tz_elf_close(tz_elf *e)
+{
+    if (e->file)
+        tz_os_release((void *)(uintptr_t)e->file, e->size);
     e->file = NULL;
+}
+
+bool tz_elf_section(const tz_elf *e, const char *name, uintptr_t *address, size_t *size)
+{
+    const Elf64_Shdr *sections = e->sections;
+    if (e->names >= e->nsections)
+        return false;
+    const Elf64_Shdr *names = &sections[e->names];
+    size_t n = strlen(name) + 1;
+    if (!within(e, names->sh_offset, names->sh_size))
+        return false;
+    for (size_t i = 0; i < e->nsections; i++) {
+        const Elf64_Shdr *s = &sections[i];
+        if (s->sh_name >= names->sh_size || n > names->sh_size - s->sh_name ||
+            memcmp(e->file + names->sh_offset + s->sh_name, name, n) != 0)
+            continue;
+        *address = s->sh_addr;
+        *size = s->sh_size;
+        return true;
+    }
     return false;
 }
 

@@ -56,9 +56,6 @@ struct tz_symbols {
     entry *buckets[BUCKETS];
 };
 
-/* The C++ runtime's, if it is in the process. Its result comes from malloc. */
-extern char *__cxa_demangle(const char *mangled, char *buf, size_t *n, int *status) __attribute__((weak));
-
 static void *take(tz_symbols *s, size_t n)
 {
     n = (n + 15) & ~(size_t)15;
@@ -90,10 +87,8 @@ tz_symbols *tz_symbols_new(bool dwarf)
 void tz_symbols_free(tz_symbols *s)
 {
     for (module *m = s->modules; m; m = m->next) {
-        if (m->elf.file)
-            tz_os_release((void *)(uintptr_t)m->elf.file, m->elf.size);
-        if (m->debug.file)
-            tz_os_release((void *)(uintptr_t)m->debug.file, m->debug.size);
+        tz_elf_close(&m->elf);
+        tz_elf_close(&m->debug);
     }
     for (chunk *c = s->chunks, *next; c; c = next) {
         next = c->next;
@@ -253,14 +248,18 @@ static const char *plain_name(tz_symbols *s, const char *name)
     return plain;
 }
 
+/* By the C++ runtime, if it is in the process; its result comes from malloc. */
 static const char *demangled(tz_symbols *s, const char *name)
 {
-    if (!s->dwarf || !__cxa_demangle || strncmp(name, "_Z", 2) != 0)
+    static const char *(*demangle)(const char *, char *, size_t *, int *);
+    if (!s->dwarf || strncmp(name, "_Z", 2) != 0)
         return name;
+    if (!demangle)
+        *(void **)&demangle = tz_os_symbol("__cxa_demangle"); /* POSIX's way to make a function of it */
     int status = -1;
-    char *plain = __cxa_demangle(name, NULL, NULL, &status);
+    const char *plain = demangle ? demangle(name, NULL, NULL, &status) : NULL;
     const char *kept = status == 0 && plain ? copy(s, plain) : NULL;
-    free(plain);
+    free((void *)(uintptr_t)plain);
     return kept ? kept : name;
 }
 
