@@ -349,6 +349,8 @@ static void exit_pthread(void *arg)
  * lost. */
 TEST(pthread_exit_in_goroutine)
 {
+    if (HELP_TSAN)
+        SKIP("ThreadSanitizer refuses pthread_exit on a fiber");
     open_channels(1);
     flag_set(&cleaned, 0);
     for (int i = 0; i < 20; i++) {
