@@ -182,5 +182,16 @@ for compiler in gcc clang; do
     done
 done
 
+# --- A second copy of the runtime ---
+
+gcc -O2 -fPIC -shared -I"$source/include" plugin.c -o copy.so "$build/libtuza.a" -Wl,-Bsymbolic,-z,nodelete -pthread || exit 1
+expect "a plugin with a copy of its own" 7 $'1\n1\n1' ./host ./copy.so ./copy.so
+expect "two copies" 2 "" ./host ./copy.so ./a.so
+if ! grep -q "^runtime: tuza is in .*copy.so and in .*libtuza.so" "$tmp/err" ||
+    ! grep -q "^fatal error: tuza: a second copy of the runtime in this process$" "$tmp/err"; then
+    failed=$((failed + 1))
+    echo "FAIL: its message: $(<"$tmp/err")"
+fi
+
 echo "$ran ran, $failed failed"
 ((failed == 0 && ran > 0))

@@ -60,7 +60,8 @@ bool tz_boundary_next(tz_g *g, tz_boundary *b, const void *live, tuza_deferred *
     tuza_deferred *first = u->defers;
     if (first == (b ? b->defers : NULL))
         return false;
-    if (TZ_UNLIKELY(is_gone(g, first, live) && !tz_arena_has(g, first))) /* what is in it is anybody's guess */
+    if (TZ_UNLIKELY(is_gone(g, first, live) &&
+                    !tz_arena_has(g, first))) /* what is in it is anybody's guess */
         tz_throw("tuza: the block of a TUZA_DEFER was left by longjmp, or by a C++ exception\n"
                  "(C code that exceptions pass must be compiled with -fexceptions)");
     *d = *first;
