@@ -184,7 +184,8 @@ done
 
 # --- A second copy of the runtime ---
 
-gcc -O2 -fPIC -shared -I"$source/include" plugin.c -o copy.so "$build/libtuza.a" -Wl,-Bsymbolic,-z,nodelete -pthread || exit 1
+gcc -O2 -fPIC -shared -I"$source/include" plugin.c -o copy.so "$build/libtuza.a" -pthread \
+    -Wl,-Bsymbolic,-z,nodelete || exit 1
 expect "a plugin with a copy of its own" 7 $'1\n1\n1' ./host ./copy.so ./copy.so
 expect "two copies" 2 "" ./host ./copy.so ./a.so
 if ! grep -q "^runtime: tuza is in .*copy.so and in .*libtuza.so" "$tmp/err" ||

@@ -168,6 +168,17 @@ TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size
     return 0;
 }
 
+static bool any_slots(tz_p *p)
+{
+    return p->slots || tz_slots_refill(p);
+}
+
+static bool nothing_needed(tz_p *p)
+{
+    (void)p;
+    return true;
+}
+
 /* With its G at once. */
 static int start_now(uint32_t cls, void (*fn)(void *), void *arg, const void *copy, size_t size,
                      const char *name, const void *pc)
@@ -178,8 +189,8 @@ static int start_now(uint32_t cls, void (*fn)(void *), void *arg, const void *co
     tz_p *p = m->p;
     bool usual = cls == tz_sched.usual;
     tz_g *g = NULL;
-    if (!p->slots) {
-        int err = threads_and(tz_slots_refill, &m);
+    if (usual ? !p->slots : !tz_load_relaxed(&tz_sched.had_goroutines)) {
+        int err = threads_and(usual ? any_slots : nothing_needed, &m);
         if (err < 0)
             return err;
         p = m->p;
