@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# ctest: all | not arm64 | timeout 600 | plain | args --loop
+# ctest: all | not arm64 | timeout 1800 | plain | args --loop
 #
 # Runs the programs of this folder that must die, or end in a way of their
 # own, and compares exit code, standard error and standard output with what
