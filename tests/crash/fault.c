@@ -357,6 +357,12 @@ static int earlier_quit(void)
     return 0;
 }
 
+static void recover_it(void *arg)
+{
+    (void)arg;
+    tuza_recover();
+}
+
 static void handler_faults(int sig)
 {
     (void)sig;
@@ -373,6 +379,27 @@ static int in_handler(void)
     struct sigaction act = {.sa_handler = handler_faults, .sa_flags = SA_ONSTACK};
     sigaction(SIGUSR1, &act, NULL);
     raise(SIGUSR1);
+    return 0;
+}
+
+static void call_with_handler(void *arg)
+{
+    (void)arg;
+    tuza_defer(recover_it, NULL);
+    raise(SIGUSR1);
+}
+
+/* And no panic, though the goroutine asked for one: what a handler has interrupted can't be given up. */
+//! in_handler_panic_on_fault signal 11 not tsan
+//> SIGSEGV: segmentation violation
+//> PC=@X@ m=@N@ sigcode=1 addr=0x10
+//> unexpected signal in goroutine 1
+static int in_handler_panic_on_fault(void)
+{
+    struct sigaction act = {.sa_handler = handler_faults, .sa_flags = SA_ONSTACK};
+    sigaction(SIGUSR1, &act, NULL);
+    tuza_set_panic_on_fault(true);
+    tuza_call(call_with_handler, NULL);
     return 0;
 }
 
@@ -447,6 +474,7 @@ static const crash_case cases[] = {
     CASE(earlier_ignored),
     CASE(earlier_quit),
     CASE(in_handler),
+    CASE(in_handler_panic_on_fault),
     CASE(segv_at_once),
     {NULL, NULL},
 };

@@ -2,6 +2,7 @@
 /* Signals that end a process without a fault (run.sh reads the //! lines). */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include "crash/crash.h"
 
@@ -145,6 +146,29 @@ static int quit_blocked(void)
     return 0;
 }
 
+static void quit_first_thread(void *arg)
+{
+    (void)arg;
+    /* Its stack is left by now, or will be in a moment; the signal finds it anyhow. */
+    tuza_sleep(50 * TUZA_MILLISECOND);
+    syscall(SYS_tgkill, getpid(), getpid(), SIGQUIT);
+    tuza_chan_recv(NULL, NULL);
+}
+
+/* LK-28: the process's first thread, parked for good since its locked goroutine ended, takes signals still. */
+//! quit_first_thread_parked not tsan
+//> SIGQUIT: quit
+//> PC=@X@ m=0 sigcode=-6
+//>
+//> runtime stack:
+static int quit_first_thread_parked(void)
+{
+    tuza_lock_os_thread();
+    crash_go(quit_first_thread, NULL);
+    tuza_goexit();
+    return 0;
+}
+
 /* SG-01: what has no handler has its default. */
 //! term signal 15
 static int term(void)
@@ -168,7 +192,8 @@ static int hup(void)
 #name, name \
     }
 static const crash_case cases[] = {
-    CASE(quit), CASE(quit_crash), CASE(quit_crash_on_g0), CASE(quit_none), CASE(quit_blocked),
-    CASE(term), CASE(hup),        {NULL, NULL},
+    CASE(quit),      CASE(quit_crash),   CASE(quit_crash_on_g0),
+    CASE(quit_none), CASE(quit_blocked), CASE(quit_first_thread_parked),
+    CASE(term),      CASE(hup),          {NULL, NULL},
 };
 CRASH_MAIN(cases)
