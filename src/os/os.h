@@ -49,6 +49,9 @@ size_t tz_os_pages(size_t n); /* n, up to a whole page */
  * starts and then, right before fn, the mask tz_os_thread_mask_save() remembered. 0, -EAGAIN, -ENOMEM. */
 int tz_os_thread_start(void (*fn)(void *), void *arg, size_t stack_size, const char *name);
 void tz_os_thread_mask_save(void);
+/* Gives back what threads that are gone have left; whether there were any, or some are about to be. A thread
+ * that starts or ends does it too, so this is for the last of many. */
+bool tz_os_threads_reap(void);
 /* Waits until every thread that was started so is gone. */
 void tz_os_threads_join(void);
 /* After fork, in the child: they are gone already. */

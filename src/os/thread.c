@@ -145,6 +145,14 @@ static void make_key(void)
     have_ending = pthread_key_create(&ending, ended) == 0; /* no keys left: then threads are not joined */
 }
 
+bool tz_os_threads_reap(void)
+{
+    int saved = errno;
+    int n = join(false);
+    errno = saved;
+    return n != 0;
+}
+
 void tz_os_threads_join(void)
 {
     int saved = errno;

@@ -426,7 +426,7 @@ typedef struct tz_sched_t {
     uint32_t template_threads; /* lock sched: threads of ours that are no Ms */
     uint32_t ncpu;             /* const once running */
     uint32_t procs_wanted;     /* atomic: sysmon asks the template thread for this GOMAXPROCS */
-    uint32_t trim_wanted;      /* atomic: Gs ended since stacks were last trimmed */
+    uint32_t trim_wanted;      /* atomic: Gs or Ms ended since the template thread last tidied up */
     bool procs_custom;         /* lock stw: GOMAXPROCS was set by the environment or a call */
 } tz_sched_t;
 extern tz_sched_t tz_sched;

@@ -133,7 +133,9 @@ void tz_mexit(tz_m *m)
     tz_os_signals_block();
     tz_os_sigstack_off(&m->sigstack);
     retire_m(m);
-    tz_self_m = &tz_nobody; /* before others can have m */
+    tz_self_m = &tz_nobody;                      /* before others can have m */
+    if (!tz_load_relaxed(&tz_sched.trim_wanted)) /* of the template thread: to give this one back */
+        tz_store_relaxed(&tz_sched.trim_wanted, 1);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     m->link = tz_sched.mfree;
     tz_sched.mfree = m;
@@ -267,6 +269,7 @@ static void template_thread(void *unused)
         int64_t until = trim ? tz_os_now() + IDLE_NS : TZ_OS_FOREVER;
         if (!tz_note_sleep_until(&tz_sched.template_note, until)) {
             trim = tz_trim_some();
+            trim |= tz_os_threads_reap();
             continue;
         }
         tz_note_clear(&tz_sched.template_note);

@@ -155,7 +155,8 @@ static void quit_first_thread(void *arg)
     tuza_chan_recv(NULL, NULL);
 }
 
-/* LK-28: the process's first thread, parked for good since its locked goroutine ended, takes signals still. */
+/* LK-28: the process's first thread, parked for good since its locked goroutine ended, takes signals
+ * still. */
 //! quit_first_thread_parked not tsan
 //> SIGQUIT: quit
 //> PC=@X@ m=0 sigcode=-6

@@ -151,7 +151,7 @@ TEST(ended_threads_leave_no_stack)
             before = mappings();
     }
     settle(1);
-    CHECK(mappings() < before + 100);
+    SPIN_UNTIL(mappings() < before + 100); /* the last ones are given back within seconds */
     tuza_chan_unref(c);
 }
 
