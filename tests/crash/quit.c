@@ -152,7 +152,7 @@ static void quit_first_thread(void *arg)
     /* Its stack is left by now, or will be in a moment; the signal finds it anyhow. */
     tuza_sleep(50 * TUZA_MILLISECOND);
     syscall(SYS_tgkill, getpid(), getpid(), SIGQUIT);
-    tuza_chan_recv(NULL, NULL);
+    tuza_sleep(100 * TUZA_SECOND); /* else all would be asleep for good */
 }
 
 /* LK-28: the process's first thread, parked for good since its locked goroutine ended, takes signals
