@@ -34,7 +34,7 @@ TEST(given_and_taken)
     tz_os_sigstack_on(&s, false);
     CHECK(now().ss_sp == s.lo);
     CHECK_EQ(now().ss_size, s.size);
-    CHECK(s.size > (64 << 10));
+    CHECK(s.size >= (64 << 10)); /* more where the kernel tells what its frame takes; an emulator may not */
     s.lo[0] = s.lo[s.size - 1] = 1;
     CHECK(((char *)s.above)[0] == 0);
     sigset_t mask;
