@@ -16,6 +16,7 @@
 #include "os/os.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
+#include "sched/traceback.h"
 
 static void prepare(void)
 {
@@ -93,6 +94,7 @@ static void fresh(void)
 static void child(void)
 {
     tz_os_threads_forget();
+    tz_symbolizer_forget();
     if (tz_sched.had_goroutines || tz_sched.ending) {
         tz_self_m = &tz_nobody;
         tz_store_relaxed(&tz_sched.started, TZ_STARTED_GONE);

@@ -169,7 +169,7 @@ size_t tuza_stack(char *buf, size_t size, bool all)
     tz_symbolizer z;
     const tz_style style = {.level = 1};
     tz_buffer_begin(&b, buf, size);
-    tz_symbolizer_open(&z, false);
+    tz_symbolizer_open(&z, TZ_ASK_ALIVE);
     for (const note *it = n.first; it; it = it->next) {
         if (it != n.first)
             tz_put(&b.sink, "\n");

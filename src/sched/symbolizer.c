@@ -27,9 +27,11 @@
  * the question are the asker's in QUIET, the thread's in between. An asker
  * that gives up never looks at them again, and keeps `holder` for good.
  *
- * In the child of a fork the thread is not there: `holder` and `thread_pid`
- * tell by the process id. The child asks itself, unless the parent was just
- * asking.
+ * Without the thread, before the runtime's first need of threads or in the
+ * child of a fork, who asks calls libdw himself, if that is safe: not in a
+ * signal's handler, not on a goroutine's stack. In a child it is not either
+ * where the parent was just asking. `holder` and `thread_pid` are process ids
+ * for children that fork's handlers do not see.
  */
 #include <limits.h>
 #include <string.h>
@@ -91,8 +93,12 @@ static bool take(bool report)
 {
     uint32_t self = (uint32_t)tz_os_pid(), holder = 0;
     int64_t end = report ? tz_os_now() + CRASH_ASK : TZ_OS_FOREVER;
-    while (!tz_cas_acquire(&shared.holder, &holder, self)) {
-        if (holder != self || tz_load_relaxed(&shared.lost))
+    for (;;) {
+        if (tz_load_relaxed(&shared.lost))
+            return false;
+        if (tz_cas_acquire(&shared.holder, &holder, self))
+            break;
+        if (holder != self)
             return false;
         if (report && (tz_load_relaxed(&shared.holder_tid) == tz_os_tid() || tz_os_now() >= end))
             return false;
@@ -150,12 +156,29 @@ static void use_names(tz_symbolizer *z)
     z->symbols = tz_symbols_new(false);
 }
 
-void tz_symbolizer_open(tz_symbolizer *z, bool report)
+void tz_symbolizer_forget(void)
 {
-    z->report = report;
-    if (report)
+    if (shared.holder || shared.state != QUIET)
+        shared.lost = 1;
+    shared.holder = 0;
+    shared.state = QUIET;
+    shared.thread_pid = 0;
+}
+
+/* Whether this thread may call libdw where it stands. */
+static bool may_call_itself(const tz_symbolizer *z, int why)
+{
+    bool guard;
+    return why != TZ_ASK_IN_HANDLER && !tz_stack_find(z, &guard);
+}
+
+void tz_symbolizer_open(tz_symbolizer *z, int why)
+{
+    z->report = why != TZ_ASK_ALIVE;
+    if (z->report)
         tz_store_relaxed(&tz_dwarf_dying, true);
-    if ((report && tz_report_depth() > 1) || !take(report)) {
+    bool there = tz_load_relaxed(&shared.thread_pid) == (uint32_t)tz_os_pid();
+    if ((z->report && tz_report_depth() > 1) || (!there && !may_call_itself(z, why)) || !take(z->report)) {
         use_names(z);
         return;
     }
@@ -164,7 +187,6 @@ void tz_symbolizer_open(tz_symbolizer *z, bool report)
     else
         tz_symbols_refresh(shared.symbols);
     z->symbols = shared.symbols;
-    bool there = tz_load_relaxed(&shared.thread_pid) == (uint32_t)tz_os_pid();
     z->how = there ? TZ_SYMBOLS_SHARED : TZ_SYMBOLS_SELF;
 }
 

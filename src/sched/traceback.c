@@ -88,7 +88,7 @@ static void print_self(report *r, tz_m *m, const tz_regs *regs, uintptr_t from_p
     tz_print_trace(r->out, &r->names, &trace, NULL, &style);
 }
 
-static void traceback(tz_report_kind kind, const tz_regs *regs, uintptr_t from_pc)
+static void traceback(tz_report_kind kind, int why, const tz_regs *regs, uintptr_t from_pc)
 {
     tz_m *m = tz_self_m;
     tz_traceback_level wanted = tz_gotraceback();
@@ -100,7 +100,7 @@ static void traceback(tz_report_kind kind, const tz_regs *regs, uintptr_t from_p
         .self = m->g != m->g0 ? m->g : NULL,
     };
     bool throwing = kind == TZ_REPORT_THROW;
-    tz_symbolizer_open(&r.names, true);
+    tz_symbolizer_open(&r.names, why);
     print_self(&r, m, regs, from_pc, throwing, kind == TZ_REPORT_DEADLOCK);
     bool all = throwing || wanted.all || (!r.self && m != &tz_nobody) || kind == TZ_REPORT_DEADLOCK;
     if (all && !did_others && tz_report_depth() < 2) {
@@ -114,10 +114,10 @@ void tz_traceback(tz_report_kind kind, const void *pc)
 {
     tz_regs regs;
     tz_regs_here(&regs);
-    traceback(kind, &regs, (uintptr_t)pc);
+    traceback(kind, TZ_ASK_IN_CRASH, &regs, (uintptr_t)pc);
 }
 
 void tz_traceback_regs(tz_report_kind kind, const tz_regs *regs)
 {
-    traceback(kind, regs, 0);
+    traceback(kind, TZ_ASK_IN_HANDLER, regs, 0);
 }

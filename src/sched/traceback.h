@@ -23,8 +23,12 @@ typedef struct tz_symbolizer {
 int tz_symbolizer_start(void);
 /* Has it end, when it is through with what was asked. Without it each asks libdw himself. */
 void tz_symbolizer_stop(void);
-/* For a report of a crash every wait is bounded. To be closed, by a report if it ever gets there. */
-void tz_symbolizer_open(tz_symbolizer *z, bool report);
+/* In the child of a fork: the thread is gone, and what it was in the middle of. */
+void tz_symbolizer_forget(void);
+/* Why it is asked. In a crash every wait is bounded. z is on the caller's stack; to be closed, by a report
+ * if it ever gets there. */
+enum { TZ_ASK_ALIVE, TZ_ASK_IN_CRASH, TZ_ASK_IN_HANDLER };
+void tz_symbolizer_open(tz_symbolizer *z, int why);
 void tz_symbolizer_close(tz_symbolizer *z);
 /* Has n addresses looked up. */
 void tz_symbolizer_want(tz_symbolizer *z, const uintptr_t *at, uint32_t n);

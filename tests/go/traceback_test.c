@@ -2,6 +2,7 @@
 /* tuza_stack: what it says of goroutines, whole, cut off, and while they come and go. */
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 GOTRACEBACK=none | env GOMAXPROCS=8 TUZA_CHAOS=5
 #include <pthread.h>
+#include <sys/wait.h>
 
 #include "go/help.h"
 
@@ -375,6 +376,20 @@ TEST(plain_threads)
     tuza_chan_close(gate);
     pthread_join(t, NULL);
     tuza_chan_unref(gate);
+}
+
+/* In the child of a fork, of this thread alone, on a goroutine's stack: names at least. */
+TEST(child_of_fork)
+{
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        size_t n = tuza_stack(text, sizeof text, false);
+        _exit(n > 0 && strstr(text, "test_child_of_fork(...)\n") ? 0 : 1);
+    }
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
 }
 
 TEST_MAIN_TUZA()
