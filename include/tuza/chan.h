@@ -53,7 +53,7 @@ TUZA_API void tuza_chan_unref(tuza_chan *c);
  * Sends the element at elem (which may be NULL only where elem_size is 0).
  * Blocks: goroutine, until a receiver or the buffer has it; for ever where c
  * is NULL. Panics: "send on closed channel", also where it is closed while
- * the sender waits. Callable from: a goroutine. Go: c <- v.
+ * the sender waits. Callable from: any thread. Go: c <- v.
  */
 TUZA_API void tuza_chan_send(tuza_chan *c, const void *elem);
 
@@ -62,14 +62,14 @@ TUZA_API void tuza_chan_send(tuza_chan *c, const void *elem);
  * Blocks: goroutine, until there is a value or the channel is closed; for
  * ever where c is NULL.
  * Returns: true with a value; false where c is closed and drained, then
- * *elem is zeroed. Callable from: a goroutine. Go: v, ok := <-c.
+ * *elem is zeroed. Callable from: any thread. Go: v, ok := <-c.
  */
 TUZA_API bool tuza_chan_recv(tuza_chan *c, void *elem);
 
 /*
  * Sends if that needs no waiting. Returns whether it was sent; false where c
  * is NULL. Blocks: never. Panics: "send on closed channel".
- * Callable from: a goroutine. Go: select { case c <- v: default: }.
+ * Callable from: any thread. Go: select { case c <- v: default: }.
  */
 TUZA_API bool tuza_chan_try_send(tuza_chan *c, const void *elem);
 
@@ -78,7 +78,7 @@ TUZA_API bool tuza_chan_try_send(tuza_chan *c, const void *elem);
  * and drained channel (false, *elem zeroed).
  * Returns: false where it would block (or c is NULL), *elem and *ok left
  * alone. With ok NULL: true only where a value came.
- * Blocks: never. Callable from: a goroutine.
+ * Blocks: never. Callable from: any thread.
  * Go: select { case v, ok := <-c: default: }.
  */
 TUZA_API bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok);
@@ -87,7 +87,7 @@ TUZA_API bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok);
  * Closes the channel: receivers that wait get false, senders that wait
  * panic. What is buffered can still be received.
  * Blocks: never. Panics: "close of nil channel", "close of closed channel".
- * Callable from: a goroutine. Go: close(c).
+ * Callable from: any thread. Go: close(c).
  */
 TUZA_API void tuza_chan_close(tuza_chan *c);
 

@@ -84,7 +84,7 @@ TUZA_API int tuza_stop(int64_t when);
  * Returns: 0, or a negative errno, and then nothing happened: -ENOMEM (no
  * memory or address space for a stack). Must be looked at: a server sheds
  * load here.
- * Callable from: a goroutine.
+ * Callable from: any thread.
  * Order: what came before the call happens before fn starts. Go: go fn(arg).
  */
 TUZA_API TUZA_MUST_CHECK int tuza_go(void (*fn)(void *arg), void *arg);
@@ -119,7 +119,7 @@ TUZA_API TUZA_MUST_CHECK int tuza_go_with(const tuza_go_options *opts, void (*fn
 
 /*
  * Lets the other runnable goroutines of this processor run first; returns at
- * once where there are none. Blocks: goroutine. Callable from: a goroutine.
+ * once where there are none. Blocks: goroutine. Callable from: any thread.
  * Go: runtime.Gosched.
  */
 TUZA_API void tuza_gosched(void);
@@ -133,7 +133,8 @@ TUZA_API TUZA_NORETURN void tuza_goexit(void);
 
 /*
  * The calling goroutine's id: 1 for main, never reused, not in order of
- * start. 0 outside of goroutines. Blocks: never. Callable from: anywhere.
+ * start. A thread that is no goroutine gets one with its first call that
+ * needs the runtime, and has 0 before. Blocks: never. Callable from: anywhere.
  */
 TUZA_API uint64_t tuza_goid(void);
 
@@ -191,7 +192,8 @@ TUZA_API int tuza_exit_hook_add(void (*fn)(void *arg), void *arg, bool run_on_fa
 TUZA_API int tuza_exit_hook_remove(void (*fn)(void *arg), void *arg);
 
 /*
- * How many goroutines there are, the caller included; 0 before tuza_run.
+ * How many goroutines there are, the caller included if it is one; 0 before
+ * the first.
  * Exact when none start or end meanwhile. Blocks: never. Callable from: any
  * thread. Order: what the goroutines that are not counted any more did
  * happens before the return. Go: runtime.NumGoroutine.
@@ -214,7 +216,7 @@ TUZA_API int tuza_num_cpu(void);
  *
  * Blocks: goroutine (it stops all processors for a moment). Before tuza_run
  * it sets the number to start with. More than 65,536 are made that many; a
- * number that memory does not suffice for throws. Callable from: a goroutine, and any thread before tuza_run.
+ * number that memory does not suffice for throws. Callable from: any thread.
  * Go: runtime.GOMAXPROCS.
  */
 TUZA_API int tuza_gomaxprocs(int n);

@@ -22,7 +22,7 @@ TUZA_API int64_t tuza_now(void) TUZA_NOEXCEPT;
 /*
  * Parks the caller for at least ns nanoseconds. ns <= 0 returns at once,
  * without a yield. A time that overflows the clock is never reached.
- * Blocks: goroutine. Callable from: a goroutine. Go: time.Sleep.
+ * Blocks: goroutine. Callable from: any thread. Go: time.Sleep.
  */
 TUZA_API void tuza_sleep(int64_t ns);
 

@@ -59,8 +59,8 @@
         .cfi_rel_offset %r15, 0
 .endm
 
-/* Restores the registers and jumps to the return address. */
-.macro RESTORE_AND_JUMP
+/* Undoes SAVE: the return address is on top again. */
+.macro RESTORE
         popq    %r15
         .cfi_adjust_cfa_offset -8
         .cfi_restore %r15
@@ -79,6 +79,11 @@
         popq    %rbp
         .cfi_adjust_cfa_offset -8
         .cfi_restore %rbp
+.endm
+
+/* Restores the registers and jumps to the return address. */
+.macro RESTORE_AND_JUMP
+        RESTORE
         popq    %rcx
         .cfi_adjust_cfa_offset -8
         .cfi_register %rip, %rcx
@@ -87,24 +92,7 @@
 
 /* The way back from a call that was made with SAVE. */
 .macro RESTORE_AND_RETURN
-        popq    %r15
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r15
-        popq    %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        popq    %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        popq    %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        popq    %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
-        popq    %rbp
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbp
+        RESTORE
         retq
 .endm
 
@@ -312,24 +300,7 @@ FUNC tz_arch_resume_call
         CFI_SAVED
         movq    %rbx, %rdi
         movq    TZ_G_RESUME_FN(%rax), %rdx
-        popq    %r15
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r15
-        popq    %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        popq    %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        popq    %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        popq    %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
-        popq    %rbp
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbp
+        RESTORE
         jmpq    *%rdx
 END tz_arch_resume_call
 

@@ -231,16 +231,14 @@ struct tz_m {
     /* own: the after-switch action; NULL: none; TZ_AFTER_UNLOCK: release the tz_spin at after_arg */
     void (*after_fn)(tz_m *m, void *arg);
     void *after_arg;
-    int *errno_addr; /* const: the thread's errno */
-    tz_exceptions
-        *cxx; /* const: where the C++ runtime keeps the thread's; NULL: it asks us, if there is one */
+    int *errno_addr;    /* const: the thread's errno */
+    tz_exceptions *cxx; /* const: where the C++ runtime keeps the thread's; NULL: it asks us */
 
     /* Scheduling, cold. */
     tz_note park; /* an M without work, or waiting for a P, sleeps on it */
-    tz_p
-        *nextp; /* lock sched (lockosthread.c: whoever has its lockedg), then own: the P an M is woken with */
-    tz_m *link; /* lock sched: sched.midle, sched.mwait, sched.mfree */
-    tz_m *prev; /* lock sched: sched.midle */
+    tz_p *nextp; /* the P an M is woken with: lock sched (or who has its lockedg: lockosthread.c), then own */
+    tz_m *link;  /* lock sched: sched.midle, sched.mwait, sched.mfree */
+    tz_m *prev;  /* lock sched: sched.midle */
     uint32_t idle;      /* lock sched: on sched.midle */
     tz_work *first;     /* own: what g0 shall run next, before anything on a queue */
     int64_t wait_until; /* lock sched: in sched.mwait: not to be given a P before */

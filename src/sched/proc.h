@@ -162,10 +162,6 @@ void tz_procs_flush(void);
 /* Sets GOMAXPROCS unless the program did. */
 void tz_procs_follow(int n);
 
-/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL
- * on a thread that has none. */
-void tz_stop_the_world(tz_m *m);
-
 /* ending.c */
 /* An entry of the M that has the stopped world for itself. */
 tz_m *tz_ending_enter(tz_m *m);

@@ -8,8 +8,8 @@
  * The last stop waits until nothing is left that could need a thread:
  * goroutines, and foreign threads that are parked in a call. Any of these
  * ends with a P put away as idle, under sched.lock; who does that wakes the
- * stopper (sched.idle_seq), which looks under the same lock. Then template
- * and sysmon end at their next look, and each M when it comes to rest
+ * stopper (sched.idle_seq), which looks under the same lock. Then template,
+ * sysmon and their like end at their next look, and each M when it comes to rest
  * (sched.stopping), and all of them are joined. The Ps, stacks and Gs stay,
  * nobody's, for the next start.
  */
