@@ -12,6 +12,9 @@ typedef struct tz_timer {
     int64_t when;                                /* monotonic ns; fixed while in a heap */
     uint32_t pos;                                /* place in the heap + 1; 0: in none */
     void (*fire)(struct tz_timer *t, void *ctx); /* called by the heap's owner */
+    void *owner;                                 /* whose heap it is in: the owners' business */
+    int64_t armed;                               /* as `when` while it is in a heap, else 0: likewise */
+    bool unlocked;                               /* const: fire is called without the heap's lock: likewise */
 } tz_timer;
 
 typedef struct tz_timerheap_item {

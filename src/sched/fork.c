@@ -48,9 +48,7 @@ static void empty(tz_p *p)
     p->ngfree = p->nstarts = p->slots = 0;
     p->ngo = 0;
     p->m = NULL;
-    p->timers_lock.word = 0;
-    p->timers.n = 0;
-    p->timer_min = 0;
+    tz_timers_forget(p);
 }
 
 static void fresh(void)

@@ -179,6 +179,14 @@ TZ_INLINE void tz_resume_with(tz_g *g, void (*fn)(tz_m *m))
 
 /* timers.c: as tz_park, until the time comes. */
 bool tz_park_until(tz_m *m, int64_t when);
+/* t fires at `when`, whatever was said before. Inside the runtime; who arms and disarms the same timer is
+ * serialised by a lock of the caller's. All-zero but for fire and unlocked is ready to use. */
+void tz_timer_arm(tz_m *m, tz_timer *t, int64_t when);
+/* True: it will not fire. False: it was not armed, or fires just now. */
+bool tz_timer_disarm(tz_timer *t);
+/* For a fire under the heap's lock, which ends with one of these: */
+void tz_timer_again(tz_timer *t, int64_t when);
+void tz_timer_done(tz_timer *t);
 
 /*
  * waitline.c: a line of goroutines and plain threads, for what is rare. waits() is called under the line's

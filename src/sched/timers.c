@@ -9,6 +9,18 @@
  * heap's lock stays held until it has (the after-switch action): who fires
  * the timer has that lock.
  *
+ * Other timers are armed and disarmed by anybody, at any time; which heap they
+ * are in is t->owner, written under that heap's lock. So whoever has the
+ * lock of the heap that owner names, and finds that it still does, has the
+ * timer; one whose owner is NULL is in no heap, and only who arms it puts it
+ * into one, which callers serialise. t->armed may be peeked at: it is what
+ * lets a caller leave a timer alone that will fire early enough (netpoll.c).
+ *
+ * A timer that is due fires under the heap's lock, and may put itself back
+ * (tz_timer_again); those with t->unlocked fire when the lock has been
+ * released, with no owner: they may wake and start goroutines of any kind,
+ * but may be armed anew, and fire again elsewhere, before fire has returned.
+ *
  * The order of timer_min: written under the lock, read relaxed. A reader that
  * acts on a stale value looks again: the owner at the next switch, the poller
  * and sysmon at their next look; see proc.c (c).
@@ -33,6 +45,14 @@ static void sleep_fire(tz_timer *t, void *ctx)
     tz_runq_put(m->p, tz_work_of_g(g));
 }
 
+static void insert(tz_p *p, tz_timer *t, int64_t when)
+{
+    t->when = when < INT64_MAX ? when : INT64_MAX - 1; /* INT64_MAX is "no timer" */
+    if (tz_timerheap_add(&p->timers, t) < 0)
+        tz_throw("out of memory (timers)");
+    publish_min(p);
+}
+
 static void unlock_timers(tz_m *m, void *arg)
 {
     (void)m;
@@ -44,17 +64,67 @@ bool tz_park_until(tz_m *m, int64_t when)
 {
     tz_g *g = m->g;
     tz_p *p = m->p;
-    g->timer.when = when < INT64_MAX ? when : INT64_MAX - 1; /* INT64_MAX is "no timer" */
     g->timer.fire = sleep_fire;
     tz_lock_acquire(&p->timers_lock, TZ_RANK_TIMERS);
-    if (tz_timerheap_add(&p->timers, &g->timer) < 0)
-        tz_throw("out of memory (timers)");
-    publish_min(p);
+    insert(p, &g->timer, when);
     tz_store_relaxed(&g->status, TZ_G_WAITING);
     tz_store_relaxed(&g->wait_reason, TZ_WAIT_SLEEP);
     m->after_fn = unlock_timers;
     m->after_arg = p;
     return tz_switch_final(m, tz_next(m));
+}
+
+static void set_armed(tz_timer *t, tz_p *owner, int64_t armed)
+{
+    tz_store_relaxed(&t->armed, armed);
+    tz_store_release(&t->owner, owner); /* pairs with lock_owner */
+}
+
+/* Locks the heap that t is in; NULL: it is in none. */
+static tz_p *lock_owner(tz_timer *t)
+{
+    tz_p *p;
+    while ((p = tz_load_acquire(&t->owner)) != NULL) {
+        tz_lock_acquire(&p->timers_lock, TZ_RANK_TIMERS);
+        if (tz_load_relaxed(&t->owner) == p)
+            return p;
+        tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS); /* it has fired, or the Ps were rearranged */
+    }
+    return NULL;
+}
+
+bool tz_timer_disarm(tz_timer *t)
+{
+    tz_p *p = lock_owner(t);
+    if (!p)
+        return false;
+    tz_timerheap_remove(&p->timers, t);
+    set_armed(t, NULL, 0);
+    publish_min(p);
+    tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS);
+    return true;
+}
+
+void tz_timer_arm(tz_m *m, tz_timer *t, int64_t when)
+{
+    tz_timer_disarm(t);
+    tz_p *p = m->p; /* whose owner is awake: nobody need be told */
+    tz_lock_acquire(&p->timers_lock, TZ_RANK_TIMERS);
+    insert(p, t, when);
+    set_armed(t, p, t->when);
+    tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS);
+}
+
+void tz_timer_again(tz_timer *t, int64_t when)
+{
+    tz_p *p = t->owner;
+    insert(p, t, when);
+    tz_store_relaxed(&t->armed, t->when);
+}
+
+void tz_timer_done(tz_timer *t)
+{
+    set_armed(t, NULL, 0);
 }
 
 void tz_timers_run(tz_m *m, tz_p *p, int64_t now)
@@ -63,7 +133,15 @@ void tz_timers_run(tz_m *m, tz_p *p, int64_t now)
     tz_timer *t;
     while ((t = tz_timerheap_first(&p->timers)) != NULL && t->when <= now) {
         tz_timerheap_remove(&p->timers, t);
+        if (!t->unlocked) {
+            t->fire(t, m);
+            continue;
+        }
+        set_armed(t, NULL, 0);
+        publish_min(p);
+        tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS);
         t->fire(t, m);
+        tz_lock_acquire(&p->timers_lock, TZ_RANK_TIMERS);
     }
     publish_min(p);
     tz_lock_release(&p->timers_lock, TZ_RANK_TIMERS);
@@ -102,9 +180,21 @@ void tz_timers_move(tz_p *from, tz_p *to)
     tz_timer *t;
     while ((t = tz_timerheap_first(&from->timers)) != NULL) {
         tz_timerheap_remove(&from->timers, t);
-        if (tz_timerheap_add(&to->timers, t) < 0)
-            tz_throw("out of memory (timers)");
+        insert(to, t, t->when);
+        if (t->owner)
+            tz_store_relaxed(&t->owner, to); /* nobody else looks: who does has a P */
     }
     publish_min(from);
-    publish_min(to);
+}
+
+void tz_timers_forget(tz_p *p)
+{
+    for (uint32_t i = 0; i < p->timers.n; i++) {
+        tz_timer *t = p->timers.items[i].timer;
+        t->pos = 0;
+        set_armed(t, NULL, 0);
+    }
+    p->timers.n = 0;
+    p->timers_lock.word = 0;
+    p->timer_min = 0;
 }
