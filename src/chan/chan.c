@@ -31,12 +31,9 @@ TZ_INLINE char *slot(const tuza_chan *c, size_t i, size_t size)
     return c->buf + i * size;
 }
 
-tuza_chan *tuza_chan_make(size_t elem_size, size_t capacity)
+/* All zero but for what tells of its memory; one reference. */
+static tuza_chan *alloc_chan(size_t bytes)
 {
-    size_t bytes;
-    if (elem_size > ELEM_MAX || __builtin_mul_overflow(elem_size, capacity, &bytes) ||
-        bytes > PTRDIFF_MAX - 2 * sizeof(tuza_chan) || capacity > PTRDIFF_MAX)
-        tz_panic_outside("makechan: size out of range");
     /* Unbuffered, all that is used shall lie in one cache line;
      * malloc's own aligned forms are ten times as slow. */
     size_t header = (sizeof(tuza_chan) + 15) & ~(size_t)15; /* elements are as aligned as malloc's blocks */
@@ -47,10 +44,31 @@ tuza_chan *tuza_chan_make(size_t elem_size, size_t capacity)
     tuza_chan *c = (tuza_chan *)(void *)(block + pad);
     memset(c, 0, sizeof *c);
     c->pad = (uint32_t)pad;
-    c->elem_size = (uint32_t)elem_size;
-    c->capacity = capacity;
     c->buf = (char *)c + header;
     c->refs = 1;
+    return c;
+}
+
+tuza_chan *tuza_chan_make(size_t elem_size, size_t capacity)
+{
+    size_t bytes;
+    if (elem_size > ELEM_MAX || __builtin_mul_overflow(elem_size, capacity, &bytes) ||
+        bytes > PTRDIFF_MAX - 2 * sizeof(tuza_chan) || capacity > PTRDIFF_MAX)
+        tz_panic_outside("makechan: size out of range");
+    tuza_chan *c = alloc_chan(bytes);
+    c->elem_size = (uint32_t)elem_size;
+    c->capacity = capacity;
+    return c;
+}
+
+tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes)
+{
+    tuza_chan *c = alloc_chan(source_bytes);
+    c->elem_size = (uint32_t)elem_size | TZ_CHAN_OWNED;
+    if (source_bytes)
+        memset(c->buf, 0, source_bytes);
+    else
+        c->buf = NULL;
     return c;
 }
 
@@ -61,14 +79,23 @@ tuza_chan *tuza_chan_ref(tuza_chan *c)
     return c;
 }
 
-void tuza_chan_unref(tuza_chan *c)
+bool tz_chan_drop(tuza_chan *c)
 {
     /* acq_rel: all use of the channel under other references is over, and visible, before it is freed */
-    if (!c || tz_sub_acq_rel(&c->refs, 1) != 1)
-        return;
+    return tz_sub_acq_rel(&c->refs, 1) == 1;
+}
+
+void tz_chan_free(tuza_chan *c)
+{
     if (c->recvq.first || c->sendq.first)
         tz_throw("tuza: unref of a channel in use");
     free((char *)c - c->pad);
+}
+
+void tuza_chan_unref(tuza_chan *c)
+{
+    if (c && tz_chan_drop(c))
+        tz_chan_free(c);
 }
 
 size_t tuza_chan_len(const tuza_chan *c)
@@ -83,7 +110,7 @@ size_t tuza_chan_cap(const tuza_chan *c)
 
 size_t tuza_chan_elem_size(const tuza_chan *c)
 {
-    return c ? c->elem_size : 0;
+    return c ? c->elem_size & ~TZ_CHAN_OWNED : 0;
 }
 
 /* Not declared as what it is, so that it can be jumped to. */
@@ -91,6 +118,11 @@ static TZ_COLD void unlock_and_panic(tz_m *m, tuza_chan *c)
 {
     tz_spin_unlock(&c->lock, m->p->alone);
     tz_panic(m, "send on closed channel");
+}
+
+static TZ_COLD void leave_and_panic(tz_m *m)
+{
+    tz_panic(m, "tuza: send on a channel owned by the runtime");
 }
 
 /* Where a sender goes that was waiting when the channel was closed: called by the user's code, it seems. */
@@ -173,6 +205,10 @@ static TZ_NOINLINE void send_any(tz_m *m, tuza_chan *c, const void *elem)
         tz_park_forever(m, TZ_WAIT_CHAN_SEND_NIL);
         return;
     }
+    if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED)) {
+        leave_and_panic(m);
+        return;
+    }
     bool alone = m->p->alone;
     tz_spin_lock(&c->lock, alone);
     send_locked(m, c, elem, (how){false, alone, c->elem_size});
@@ -237,10 +273,68 @@ TZ_INLINE bool recv_locked(tz_m *m, tuza_chan *c, void *elem, how h)
     return tz_park(m, TZ_WAIT_CHAN_RECV, &c->lock);
 }
 
+/* Of a channel that tuza owns: its elements, if there are any, are words. An element of size 0 that never
+ * comes leaves nothing to be zeroed. Under the lock, which it releases. */
+TZ_INLINE bool take_owned(tz_m *m, tuza_chan *c, void *elem, bool alone)
+{
+    tz_chan_source *source = tz_chan_source_of(c);
+    int64_t value;
+    if (!source || !source->take(source, m, &value))
+        return false;
+    tz_spin_unlock(&c->lock, alone);
+    copy(elem ? elem : &value, &value, sizeof value);
+    tz_leave(m);
+    return true;
+}
+
+static TZ_NOINLINE bool recv_owned(tz_m *m, tuza_chan *c, void *elem)
+{
+    bool alone = m->p->alone;
+    tz_spin_lock(&c->lock, alone);
+    if (c->closed) {
+        tz_spin_unlock(&c->lock, alone);
+        tz_leave(m);
+        return false;
+    }
+    if (take_owned(m, c, elem, alone))
+        return true;
+    tz_sudog *s = &m->g->waiter;
+    s->elem = elem;
+    tz_chan_source *source = tz_chan_source_of(c);
+    if (source)
+        source->wait(source, m);
+    tz_waitq_put(&c->recvq, s);
+    return tz_park(m, TZ_WAIT_CHAN_RECV, &c->lock);
+}
+
+static TZ_NOINLINE bool try_recv_owned(tuza_chan *c, void *elem, bool *ok)
+{
+    if (!tz_chan_source_of(c)) { /* the acquire pairs with the close, as in the plain form */
+        if (!tz_load_acquire(&c->closed))
+            return false;
+        if (ok)
+            *ok = false;
+        return ok != NULL;
+    }
+    tz_m *m = tz_enter();
+    bool alone = m->p->alone;
+    tz_spin_lock(&c->lock, alone);
+    if (take_owned(m, c, elem, alone)) {
+        if (ok)
+            *ok = true;
+        return true;
+    }
+    tz_spin_unlock(&c->lock, alone);
+    tz_leave(m);
+    return false;
+}
+
 static TZ_NOINLINE bool recv_any(tz_m *m, tuza_chan *c, void *elem)
 {
     if (!c)
         return tz_park_forever(m, TZ_WAIT_CHAN_RECV_NIL);
+    if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
+        return recv_owned(m, c, elem);
     bool alone = m->p->alone;
     tz_spin_lock(&c->lock, alone);
     return recv_locked(m, c, elem, (how){false, alone, c->elem_size});
@@ -281,6 +375,8 @@ bool tuza_chan_try_send(tuza_chan *c, const void *elem)
 {
     if (!c)
         return false;
+    if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
+        tz_panic_outside("tuza: send on a channel owned by the runtime");
     if (!tz_load_acquire(&c->closed) && c->capacity && tz_load_relaxed(&c->count) == c->capacity)
         return false;
     tz_m *m = tz_enter();
@@ -299,6 +395,8 @@ bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok)
 {
     if (!c)
         return false;
+    if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
+        return try_recv_owned(c, elem, ok);
     /* Empty first, then closed: what was open at the second look was open at the first. */
     if (!tz_load_acquire(&c->count) && !tz_load_acquire(&c->sendq.first) && !tz_load_acquire(&c->closed))
         return false;
@@ -316,17 +414,10 @@ bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok)
     return false;
 }
 
-void tuza_chan_close(tuza_chan *c)
+/* c is open, and its lock held; both are over on return. */
+static void close_locked(tz_m *m, tuza_chan *c, bool alone)
 {
-    if (!c)
-        tz_panic_outside("close of nil channel");
-    tz_m *m = tz_enter();
-    bool alone = m->p->alone;
-    tz_spin_lock(&c->lock, alone);
-    if (c->closed) {
-        tz_spin_unlock(&c->lock, alone);
-        tz_panic(m, "close of closed channel");
-    }
+    size_t size = c->elem_size & ~TZ_CHAN_OWNED;
     tz_store_release(&c->closed, 1); /* pairs with the try forms' look */
     tz_sudog *receivers = c->recvq.first, *senders = c->sendq.first;
     tz_store_relaxed(&c->recvq.first, NULL);
@@ -334,7 +425,7 @@ void tuza_chan_close(tuza_chan *c)
     c->recvq.last = c->sendq.last = NULL;
     for (tz_sudog *s = receivers; s; s = s->next) {
         if (s->elem)
-            memset(s->elem, 0, c->elem_size);
+            memset(s->elem, 0, size);
         s->g->result = false;
     }
     for (tz_sudog *s = senders; s; s = s->next)
@@ -350,5 +441,28 @@ void tuza_chan_close(tuza_chan *c)
         next = s->next;
         tz_ready(m, s->g);
     }
+}
+
+void tuza_chan_close(tuza_chan *c)
+{
+    if (!c)
+        tz_panic_outside("close of nil channel");
+    if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
+        tz_panic_outside("tuza: close of a channel owned by the runtime");
+    tz_m *m = tz_enter();
+    bool alone = m->p->alone;
+    tz_spin_lock(&c->lock, alone);
+    if (c->closed) {
+        tz_spin_unlock(&c->lock, alone);
+        tz_panic(m, "close of closed channel");
+    }
+    close_locked(m, c, alone);
     tz_leave(m);
+}
+
+void tz_chan_close_owned(tz_m *m, tuza_chan *c)
+{
+    bool alone = m->p->alone;
+    tz_spin_lock(&c->lock, alone);
+    close_locked(m, c, alone);
 }

@@ -12,6 +12,11 @@
  * served. Its G has left its stack by the time anybody else gets the lock:
  * the lock is released by the after-switch action. So a partner copies
  * straight into or out of the waiter's memory.
+ *
+ * Channels that tuza owns: a context's, which is only ever closed, and a
+ * timer's, whose elements come from its source, when one is asked for. They
+ * have no buffer. TZ_CHAN_OWNED in elem_size keeps the paths for words, which
+ * compare the whole of it, from having to look.
  */
 #ifndef TZ_CHAN_H
 #define TZ_CHAN_H
@@ -23,18 +28,44 @@ typedef struct tz_waitq {
     tz_sudog *first, *last;
 } tz_waitq;
 
+/* Where the elements of a timer's channel come from. Both are called under the channel's lock, inside the
+ * runtime with a P, and may take the lock of a timer heap. */
+typedef struct tz_chan_source {
+    /* True: there is an element now, which is *value, and is taken. */
+    bool (*take)(struct tz_chan_source *s, tz_m *m, int64_t *value);
+    /* A goroutine is about to wait for one, in recvq: it is to be put there (timer.c). */
+    void (*wait)(struct tz_chan_source *s, tz_m *m);
+} tz_chan_source;
+
+#define TZ_CHAN_OWNED ((uint32_t)1 << 31)
+
 struct tuza_chan {
     tz_spin lock;
-    uint32_t elem_size; /* const */
+    uint32_t elem_size; /* const; with TZ_CHAN_OWNED */
     uint32_t closed;    /* under the lock, peeked by the try forms */
     tz_waitq recvq, sendq;
     size_t count;            /* buffered elements; under the lock, peeked */
     size_t capacity;         /* const */
     size_t recv_at, send_at; /* under the lock: places in the buffer */
-    char *buf;               /* const; the elements under the lock */
+    char *buf;               /* const; the elements under the lock. Owned: its source or NULL */
     uint32_t refs;           /* atomic */
     uint32_t pad;            /* const: what lies before this in malloc's block */
 };
+
+/* A channel of tuza's own for elements of elem_size (a timer's: 8), with source_bytes for its source, zero
+ * (0: there is none). The caller has the first reference. In user code. */
+tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes);
+/* Closes it. Inside the runtime with a P. */
+void tz_chan_close_owned(tz_m *m, tuza_chan *c);
+/* tuza_chan_unref in two parts, for those who may not call the allocator. True: it was the last reference,
+ * and tz_chan_free remains to be called, in user code. */
+bool tz_chan_drop(tuza_chan *c);
+void tz_chan_free(tuza_chan *c);
+
+TZ_INLINE tz_chan_source *tz_chan_source_of(const tuza_chan *c)
+{
+    return (tz_chan_source *)(void *)c->buf;
+}
 
 TZ_INLINE void tz_waitq_put(tz_waitq *q, tz_sudog *s)
 {
@@ -58,6 +89,19 @@ TZ_INLINE tz_sudog *tz_waitq_get(tz_waitq *q)
     else
         q->last = NULL;
     return s;
+}
+
+/* s is in q. */
+TZ_INLINE void tz_waitq_remove(tz_waitq *q, tz_sudog *s)
+{
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        tz_store_relaxed(&q->first, s->next);
+    if (s->next)
+        s->next->prev = s->prev;
+    else
+        q->last = s->prev;
 }
 
 #endif /* TZ_CHAN_H */
