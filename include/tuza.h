@@ -28,6 +28,7 @@
 #define TUZA_H
 
 #include "tuza/chan.h"
+#include "tuza/context.h"
 #include "tuza/errno.h"
 #include "tuza/go.h"
 #include "tuza/panic.h"

@@ -55,7 +55,8 @@ enum {
     TZ_WAIT_CHAN_RECV_NIL,
     TZ_WAIT_SLEEP,
     TZ_WAIT_EXIT,
-    TZ_WAIT_PANIC, /* main has returned, and another goroutine's panic ends the process */
+    TZ_WAIT_PANIC,    /* main has returned, and another goroutine's panic ends the process */
+    TZ_WAIT_CALLBACK, /* until a function of a timer's or a context's has returned */
     TZ_WAIT_REASONS
 };
 #define TZ_WAIT_BITS 8

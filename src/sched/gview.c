@@ -16,6 +16,7 @@ const char *tz_wait_reason_text(uint64_t reason)
         [TZ_WAIT_SLEEP] = "sleep",
         [TZ_WAIT_EXIT] = "exit",
         [TZ_WAIT_PANIC] = "panicwait",
+        [TZ_WAIT_CALLBACK] = "callback wait",
     };
     reason &= (1u << TZ_WAIT_BITS) - 1;
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
