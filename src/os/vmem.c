@@ -62,7 +62,8 @@ size_t tz_os_pages(size_t n)
 void *tz_os_reserve(size_t n)
 {
     int saved = errno;
-    size_t page = tz_os_page_size();
+    /* ThreadSanitizer does not see mremap: a page that it has moved away would still be its maker's. */
+    size_t page = TZ_TSAN ? n : tz_os_page_size();
     void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p != MAP_FAILED) {
         /* Fails only where memory cannot be locked at all, and then it is not. */
