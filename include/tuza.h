@@ -31,6 +31,7 @@
 #include "tuza/context.h"
 #include "tuza/errno.h"
 #include "tuza/go.h"
+#include "tuza/net.h"
 #include "tuza/panic.h"
 #include "tuza/time.h"
 

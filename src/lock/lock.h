@@ -19,7 +19,10 @@ enum {
     TZ_RANK_STW,       /* sched.stw: one stopper of the world */
     TZ_RANK_ALLM,      /* sched.allm_lock: the list of Ms, and the right to retake from them */
     TZ_RANK_CHAN,      /* one channel */
+    TZ_RANK_FD,        /* one descriptor's users */
+    TZ_RANK_POLL,      /* one side of a descriptor; the epoll descriptor */
     TZ_RANK_TIMERS,    /* one P's timer heap */
+    TZ_RANK_BOTH,      /* a wait for both sides of a descriptor */
     TZ_RANK_SCHED,     /* sched.lock */
     TZ_RANK_GFREE,     /* sched.gfree_lock */
     TZ_RANK_MPOOL,     /* the memory of Ms */

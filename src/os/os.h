@@ -25,6 +25,36 @@ void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
 /* Wakes up to n sleepers. */
 void tz_os_futex_wake(const uint32_t *addr, int n);
 
+/* epoll.c: what epoll(7) says, level-triggered unless TZ_OS_EDGE is asked for. */
+enum {
+    TZ_OS_IN = 0x1,
+    TZ_OS_PRI = 0x2,
+    TZ_OS_OUT = 0x4,
+    TZ_OS_ERR = 0x8,
+    TZ_OS_HUP = 0x10,
+    TZ_OS_RDHUP = 0x2000,
+};
+#define TZ_OS_EDGE (1u << 31)
+#define TZ_OS_ONCE (TZ_OS_IN | 1u << 30) /* readable: to be told of once */
+#if defined __x86_64__
+typedef struct __attribute__((packed)) tz_os_event {
+#else
+typedef struct tz_os_event {
+#endif
+    uint32_t events;
+    uint64_t data;
+} tz_os_event;
+int tz_os_epoll_create(void);
+/* 0, -EEXIST where that open file is there already, -EPERM where it can't be waited for, -EBADF, -ENOMEM,
+ * -ENOSPC. */
+int tz_os_epoll_add(int ep, int fd, uint32_t events, uint64_t data);
+int tz_os_epoll_mod(int ep, int fd, uint32_t events, uint64_t data);
+int tz_os_epoll_del(int ep, int fd);
+/* Waits until something is ready, the deadline (0: not at all), or a signal. How many events there are, or a
+ * negative errno. */
+int tz_os_epoll_wait(int ep, tz_os_event *events, int n, int64_t deadline);
+int tz_os_eventfd(uint32_t count);
+
 /* vmem.c.
  * tz_os_reserve: n bytes (a multiple of the page size) of private, zeroed, writable memory, backed when
  * touched, without huge pages and without counting against overcommit; aligned to the page. NULL: no memory

@@ -4,7 +4,7 @@
  * M goes to rest or ends, under sched.lock, so the counts agree with each
  * other: every M that lives rests, or waits for the goroutine that is locked
  * to it (one in user code does neither, however blocked), none is being made,
- * every P is idle, and no timer is set.
+ * every P is idle, no timer is set, and nobody waits for a descriptor.
  *
  * Only in a program that tuza runs: one that embeds it may always come again.
  * A thread that tuza did not make could still call in; with one in the
@@ -13,6 +13,7 @@
  */
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
 #include "tuza/go.h"
@@ -25,7 +26,7 @@ int tz_checkdead_locked(void)
     if (!tz_load_relaxed(&tz_sched.ran) || tz_reporting() ||
         tz_sched.nmidle + tz_load_relaxed(&tz_sched.nmidlelocked) != tz_sched.mcount || tz_sched.mwanted ||
         tz_sched.mstarting || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) ||
-        tz_timers_next() != INT64_MAX)
+        tz_timers_next() != INT64_MAX || tz_netpoll_waiters() != 0)
         return TZ_ALIVE;
     return tz_os_thread_count() == (int)(tz_sched.mcount + tz_sched.template_threads + HELPERS)
                ? TZ_DEAD

@@ -23,6 +23,7 @@
  * What is queued is not freed: it is the process's end.
  */
 #include "os/os.h"
+#include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
 #include "sched/sched.h"
@@ -52,9 +53,14 @@ tz_work *tz_ending_next(tz_m *m)
         if (tz_load_relaxed(&g->status) == TZ_G_RUNNABLE)
             break;
         int64_t due = tz_timers_next();
-        if (due == INT64_MAX || tz_load_relaxed(&g->status) != TZ_G_WAITING)
+        bool polls = tz_netpoll_waiters() != 0; /* for it, or for one that will not run again */
+        if ((due == INT64_MAX && !polls) || tz_load_relaxed(&g->status) != TZ_G_WAITING)
             tz_report_deadlock();
-        tz_os_sleep_until(due);
+        tz_workq ready = {NULL, NULL};
+        if (polls)
+            tz_netpoll(m, due, &ready);
+        else
+            tz_os_sleep_until(due);
     }
     drop_queue(m->p);
     return tz_work_of_g(g);

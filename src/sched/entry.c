@@ -40,7 +40,7 @@ static void requeue(tz_m *m, void *arg)
         wake = tz_startm_locked(p, false);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
-        tz_note_wake(&wake->park);
+        tz_wakem(wake);
 }
 
 void tz_ready_anywhere(tz_g *g)

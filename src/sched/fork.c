@@ -14,6 +14,7 @@
  */
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
 #include "sched/traceback.h"
@@ -46,7 +47,7 @@ static void empty(tz_p *p)
     p->gfree = NULL;
     p->starts = NULL;
     p->ngfree = p->nstarts = p->slots = 0;
-    p->ngo = 0;
+    p->ngo = p->nwaiters = 0;
     p->m = NULL;
     tz_timers_forget(p);
 }
@@ -61,7 +62,7 @@ static void fresh(void)
     s->npwork = s->npidle = 0;
     s->solo = NULL;
     s->solo_wanted = 0;
-    s->midle = s->mwait_head = s->poller = NULL;
+    s->midle = s->mwait_head = s->poller = s->netpoller = NULL;
     s->nmidle = s->nmidlelocked = s->nwaiting = 0;
     s->mwait_due = INT64_MAX;
     s->mcount = s->mwanted = s->mstarting = s->template_threads = 0;
@@ -76,6 +77,7 @@ static void fresh(void)
     tz_note_clear(&s->trace_note);
     s->tracing = false;
     tz_note_clear(&s->stopnote);
+    tz_netpoll_forget();
     s->allm = self;
     if (self) {
         self->alllink = self->allprev = NULL;

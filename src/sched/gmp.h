@@ -57,6 +57,8 @@ enum {
     TZ_WAIT_EXIT,
     TZ_WAIT_PANIC,    /* main has returned, and another goroutine's panic ends the process */
     TZ_WAIT_CALLBACK, /* until a function of a timer's or a context's has returned */
+    TZ_WAIT_IO,
+    TZ_WAIT_SEMACQUIRE,
     TZ_WAIT_REASONS
 };
 #define TZ_WAIT_BITS 8
@@ -244,6 +246,8 @@ struct tz_m {
     tz_work *first;     /* own: what g0 shall run next, before anything on a queue */
     int64_t wait_until; /* lock sched: in sched.mwait: not to be given a P before */
     uint32_t wake_spin; /* lock sched, then own: woken to look for work */
+    bool wake_poll;     /* the same: woken without a P, to see to descriptors */
+    bool wake_break;    /* lock sched, then the waker's: it waits for descriptors, and not on its note */
     uint64_t rand;      /* own */
 
     /* Locking to the thread: lockosthread.c. */
@@ -315,6 +319,8 @@ struct tz_p {
     uint32_t slots;     /* own: slots that goroutines yet to be started may count on (gfree.c) */
     uint64_t goid_next, goid_end; /* own: the block of ids not yet handed out */
     int64_t ngo;                  /* own, release, peeked: Gs started minus Gs ended here */
+    int64_t nwaiters;             /* own, peeked: Gs that began to wait for descriptors here minus those woken here */
+    int64_t polled_at;            /* own, peeked: when its owner last looked at descriptors */
 
     tz_work *runq[TZ_RUNQ_SIZE]; /* slots between head and tail; relaxed atomic, published by runq_tail */
 
@@ -363,6 +369,8 @@ typedef struct tz_sched_t {
     tz_m *mwait_head;      /* Ms that wait in place for a P, by wait_until */
     int64_t mwait_due;     /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */
     tz_m *poller;          /* the idle M that sleeps until the next timer */
+    tz_m *netpoller;       /* the idle M that waits for descriptors; peeked */
+    uint32_t netpolling;   /* atomic: an M is in that wait; set under the lock, cleared by itself */
     int64_t poll_until;    /* until when; INT64_MAX: for ever */
     uint32_t mcount;       /* Ms that live */
     uint32_t mwanted;      /* 1: the template thread shall make one */

@@ -15,6 +15,8 @@ const char *tz_wait_reason_text(uint64_t reason)
         [TZ_WAIT_CHAN_RECV_NIL] = "chan receive (nil chan)",
         [TZ_WAIT_SLEEP] = "sleep",
         [TZ_WAIT_EXIT] = "exit",
+        [TZ_WAIT_IO] = "IO wait",
+        [TZ_WAIT_SEMACQUIRE] = "semacquire",
         [TZ_WAIT_PANIC] = "panicwait",
         [TZ_WAIT_CALLBACK] = "callback wait",
     };

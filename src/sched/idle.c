@@ -7,6 +7,17 @@
  * next timer of any P. It need not be woken when that role passes to another
  * M; it finds out when its old deadline comes.
  *
+ * While goroutines wait for descriptors, one resting M, the netpoller, sleeps
+ * in epoll_wait in place of its note, until the same deadline; who takes it
+ * off the list breaks that (tz_wakem). It needs no P for that, and takes an
+ * idle one when it comes back with goroutines. There may be none: where
+ * another P runs and looks at the descriptors itself each time it runs dry,
+ * every event would cost a wake-up and a fight over the queue. Then it is up
+ * to that P, and sysmon looks whether it does. So an M that comes to rest
+ * becomes the netpoller if there is none and no running P has looked lately;
+ * where the last P becomes idle without an M coming to rest (a hand-off), a
+ * resting M is woken for it.
+ *
  * Ms that wait in place (sched.mwait) are robbed Ms in the middle of a call
  * that may not move to another thread. A P that becomes free goes to them
  * first. One that was robbed for using up its slice waits as long as that
@@ -15,11 +26,23 @@
 #include <limits.h>
 
 #include "os/os.h"
+#include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
 
 #define SPARE_MS 2
 #define BUSY_NS  100000
+/* A P that runs and has not looked at descriptors for so long may be stuck. */
+#define POLLED_NS 100000
+
+void tz_wakem(tz_m *m)
+{
+    if (m->wake_break) {
+        m->wake_break = false;
+        tz_netpoll_break();
+    }
+    tz_note_wake(&m->park); /* last: m may run, end and be another's M */
+}
 
 void tz_acquirep(tz_m *m, tz_p *p)
 {
@@ -104,6 +127,47 @@ static void midle_remove(tz_m *m)
     m->idle = 0;
     if (tz_sched.poller == m)
         tz_sched.poller = NULL;
+    m->wake_break = tz_sched.netpoller == m;
+    if (m->wake_break)
+        tz_store_relaxed(&tz_sched.netpoller, NULL);
+}
+
+/* m takes itself off. */
+static void midle_leave(tz_m *m)
+{
+    midle_remove(m);
+    m->wake_break = false;
+}
+
+/* Whether a P whose owner is at work sees to the descriptors. */
+static bool polled_by_others(void)
+{
+    int64_t lately = tz_os_now() - POLLED_NS;
+    uint32_t n;
+    tz_p **allp = tz_procs(&n);
+    if (tz_sched.npidle == n)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (tz_load_relaxed(&allp[i]->status) == TZ_P_RUNNING && tz_load_relaxed(&allp[i]->polled_at) > lately)
+            return true;
+    return false;
+}
+
+bool tz_netpoll_unattended(void)
+{
+    return !tz_load_relaxed(&tz_sched.netpoller) && tz_netpoll_waiters() != 0 && !polled_by_others();
+}
+
+/* A resting M to wake, to be the netpoller, where the last P has become idle and there is none. */
+static tz_m *call_netpoller_locked(void)
+{
+    tz_m *m = tz_sched.midle;
+    if (!m || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) || !tz_netpoll_unattended())
+        return NULL;
+    midle_remove(m);
+    m->nextp = NULL;
+    m->wake_poll = true;
+    return m;
 }
 
 tz_m *tz_midle_take_all_locked(void)
@@ -122,6 +186,8 @@ tz_m *tz_midle_take_all_locked(void)
 tz_m *tz_startm_locked(tz_p *p, bool spinning)
 {
     tz_m *m = tz_sched.midle;
+    if (m && m == tz_sched.netpoller && m->link)
+        m = m->link; /* rather one that need not be broken off */
     if (tz_sched.nmidle <= 1)
         tz_newm_locked(); /* one spare M is always at hand, for those who can't wait for a thread to start */
     if (!m) {
@@ -168,10 +234,12 @@ void tz_handoffp(tz_p *p)
     } else {
         /* To one that waits in place, with all that is queued on it, or idle. */
         wake = tz_pidle_put_locked(p);
+        if (!wake)
+            wake = call_netpoller_locked();
     }
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
-        tz_note_wake(&wake->park);
+        tz_wakem(wake);
     else
         tz_sysmon_kick(tz_timers_next());
 }
@@ -203,7 +271,7 @@ bool tz_give_p(tz_m *m)
     tz_store_relaxed(&m->p, NULL);
     tz_m *next = tz_pidle_put_locked(p);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_note_wake(&next->park);
+    tz_wakem(next);
     return true;
 }
 
@@ -249,6 +317,71 @@ static bool put_p_locked(tz_m *m, tz_m **wake)
     return true;
 }
 
+/* Under sched.lock, for m, which is on the list: whether it shall wait for descriptors. */
+static bool to_poll(tz_m *m)
+{
+    if (tz_sched.netpoller == m) {
+        tz_store_relaxed(&tz_sched.netpolling, 1);
+        return true;
+    }
+    /* One that has been taken off the list may be in there still: the break that it waits for would be ours. */
+    if (tz_load_relaxed(&tz_sched.netpolling) || tz_load_relaxed(&tz_sched.ending) || !tz_netpoll_unattended())
+        return false;
+    tz_store_relaxed(&tz_sched.netpoller, m);
+    tz_store_relaxed(&tz_sched.netpolling, 1);
+    return true;
+}
+
+/* Rests until the deadline, or there is a reason to look around: true, m's note was woken. */
+static bool rest(tz_m *m, int64_t until, bool polls, tz_workq *ready)
+{
+    if (!polls)
+        return tz_note_sleep_until(&m->park, until);
+    tz_netpoll(m, until, ready);
+    tz_store_relaxed(&tz_sched.netpolling, 0);
+    return tz_note_woken(&m->park);
+}
+
+/* What m, which has no P and does not rest for long, has found goes where others find it. */
+static void put_ready_locked(tz_workq *ready)
+{
+    while (ready->head) {
+        tz_work *w = ready->head;
+        ready->head = *tz_work_link(w);
+        tz_globq_put(w);
+    }
+    ready->tail = NULL;
+}
+
+/* m comes to rest on the list, and looks whether anything is left to come. Under sched.lock; *until, and whether
+ * to poll. */
+static bool lie_down(tz_m *m, int64_t *until, int *dead)
+{
+    midle_push(m);
+    m->reap_at = tz_os_now() + tz_load_relaxed(&tz_sched.reap_ns);
+    tz_sched.poller = m;
+    *dead = tz_checkdead_locked();
+    if (*dead == TZ_DEAD_BUT_THREADS && tz_sched.sysmon_deep) {
+        tz_sched.sysmon_deep = 0; /* to look again */
+        tz_note_wake(&tz_sched.sysmon_note);
+    }
+    *until = rest_until(m);
+    return to_poll(m);
+}
+
+/* A P for m where there is one and something to do for it: m is on the list no more. */
+static tz_p *get_up_locked(tz_m *m, const tz_workq *ready)
+{
+    tz_p *p;
+    if (ready->head)
+        p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
+    else
+        p = last_look();
+    if (p)
+        midle_leave(m);
+    return p;
+}
+
 bool tz_stopm(tz_m *m)
 {
     tz_m *wake;
@@ -262,7 +395,7 @@ bool tz_stopm(tz_m *m)
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         tz_acquirep(m, p);
         if (wake)
-            tz_note_wake(&wake->park);
+            tz_wakem(wake);
         return true;
     }
     if (TZ_UNLIKELY(tz_sched.stopping)) {
@@ -270,18 +403,12 @@ bool tz_stopm(tz_m *m)
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         return false;
     }
-    midle_push(m);
-    m->reap_at = tz_os_now() + tz_load_relaxed(&tz_sched.reap_ns);
-    tz_sched.poller = m;
-    int dead = tz_checkdead_locked();
-    if (dead == TZ_DEAD_BUT_THREADS && tz_sched.sysmon_deep) {
-        tz_sched.sysmon_deep = 0; /* to look again */
-        tz_note_wake(&tz_sched.sysmon_note);
-    }
-    int64_t until = rest_until(m);
+    int dead;
+    int64_t until;
+    bool polls = lie_down(m, &until, &dead);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
-        tz_note_wake(&wake->park);
+        tz_wakem(wake);
     if (dead == TZ_DEAD)
         tz_report_deadlock();
 
@@ -292,34 +419,47 @@ bool tz_stopm(tz_m *m)
         if (tz_spin_for_p(m, since))
             since = 0;
     }
-    while (!tz_note_sleep_until(&m->park, until)) {
+    tz_workq ready = {NULL, NULL};
+    while (!rest(m, until, polls, &ready)) {
         tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
         if (!m->idle) { /* taken off the list: the wake is on its way */
+            put_ready_locked(&ready);
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
             until = TZ_OS_FOREVER;
+            polls = false;
             continue;
         }
-        p = last_look();
+        p = get_up_locked(m, &ready);
         if (p) {
-            midle_remove(m);
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
             tz_acquirep(m, p);
+            tz_runq_put_list(p, ready.head);
             return true;
         }
-        if (tz_sched.poller != m && tz_os_now() >= rest_until(m)) {
-            midle_remove(m);
+        put_ready_locked(&ready);
+        if (tz_sched.poller != m && tz_sched.netpoller != m && tz_os_now() >= rest_until(m)) {
+            midle_leave(m);
             tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
             return false;
         }
         until = rest_until(m);
+        polls = to_poll(m);
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    }
+    if (ready.head) { /* woken in the moment in which it was told of them */
+        tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+        put_ready_locked(&ready);
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     }
     if (since)
         tz_spin_learn(m, since);
     tz_note_clear(&m->park);
-    if (TZ_UNLIKELY(!m->nextp)) /* all shall end */
-        return false;
+    if (TZ_UNLIKELY(!m->nextp)) { /* all shall end, or there are descriptors to be seen to */
+        bool polls_next = m->wake_poll;
+        m->wake_poll = false;
+        return polls_next;
+    }
     tz_acquirep(m, m->nextp);
     m->spinning = m->wake_spin;
     return true;

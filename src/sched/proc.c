@@ -58,11 +58,13 @@
 #include "sched/proc.h"
 
 #include "os/os.h"
+#include "sched/netpoll.h"
 #include "sched/retake.h"
 #include "sched/sched.h"
 #include "tuza/go.h"
 
 #define FAIR_EVERY 61
+#define POLL_EVERY_NS 50000 /* how often a P that never runs dry looks at descriptors */
 #define SPIN_NS    20000 /* about what it costs to wake an idle core */
 #define SAMPLE_NS  5000
 #define GRAIN_NS   4000
@@ -90,7 +92,7 @@ void tz_wakep(void)
         tz_sub_relaxed(&tz_sched.nmspinning, 1);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
-        tz_note_wake(&wake->park);
+        tz_wakem(wake);
 }
 
 static void stop_spinning(tz_m *m, bool found)
@@ -258,11 +260,40 @@ void tuza_gosched(void)
     gosched_any(m);
 }
 
+tz_m *tz_park_back(tz_m *m, uint32_t reason, void (*after)(tz_m *m, void *arg), void *arg)
+{
+    tz_store_relaxed(&m->g->status, TZ_G_WAITING);
+    tz_store_relaxed(&m->g->wait_reason, reason);
+    m->after_fn = after;
+    m->after_arg = arg;
+    tz_work *w = tz_next(m);
+    tz_g *next = w && !tz_work_is_tagged(w) ? tz_work_g(w) : NULL;
+    if (w && !next) {
+        next = tz_work_is_start(w) ? tz_start_quick(m, tz_work_start(w)) : NULL;
+        if (!next)
+            m->first = w;
+    }
+    return tz_arch_switch(m, next ? next : m->g0);
+}
+
 bool tz_park_forever(tz_m *m, uint32_t reason)
 {
     tz_store_relaxed(&m->g->status, TZ_G_WAITING);
     tz_store_relaxed(&m->g->wait_reason, reason);
     return tz_switch_final(m, tz_next(m));
+}
+
+/* m, with a P, looks which descriptors are ready; whether any goroutine is runnable by that. Not where the
+ * netpoller is there to be told. */
+static bool poll_now(tz_m *m)
+{
+    if (tz_load_relaxed(&tz_sched.netpoller) || tz_netpoll_waiters() == 0)
+        return false;
+    tz_workq ready = {NULL, NULL};
+    tz_netpoll(m, 0, &ready);
+    tz_store_relaxed(&m->p->polled_at, tz_os_now());
+    tz_runq_put_list(m->p, ready.head);
+    return ready.head != NULL;
 }
 
 /* What to run next on m, whose P is m->p on return; rests while there is none. NULL: m shall end. */
@@ -308,8 +339,11 @@ static tz_work *findrunnable(tz_m *m)
                 tz_timers_run(m, p, now);
         }
         bool fair = (int32_t)(p->switches - p->fair_at) > 0; /* tz_next stepped over fair_at */
-        if (fair)
+        if (fair) {
             p->fair_at = p->switches + FAIR_EVERY;
+            if (tz_os_now() - p->polled_at >= POLL_EVERY_NS)
+                poll_now(m);
+        }
         w = fair ? global(m, true) : NULL;
         if (!w)
             w = tz_runnext_get(p);
@@ -323,6 +357,8 @@ static tz_work *findrunnable(tz_m *m)
             return w;
         }
         if (tz_timers_run_all(m, tz_os_now()))
+            continue;
+        if (poll_now(m))
             continue;
         w = spin(m);
         stop_spinning(m, w != NULL);

@@ -30,6 +30,10 @@ tz_m *tz_pidle_put_locked(tz_p *p);
 /* Finds an M for a P that has work; the M to wake when the lock is released, or NULL:
  * the P waits on sched.pwork. */
 tz_m *tz_startm_locked(tz_p *p, bool spinning);
+/* Wakes an M that was taken off a list to be woken, once the lock is released. */
+void tz_wakem(tz_m *m);
+/* Goroutines wait for descriptors that nobody looks at. */
+bool tz_netpoll_unattended(void);
 /* Where p goes when its M can't run goroutines: to another M if there is work for it, else idle. */
 void tz_handoffp(tz_p *p);
 /* All resting Ms, a list by m->link, none of which rests any more or lives for the counts. */

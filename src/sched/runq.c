@@ -23,6 +23,15 @@ void tz_runq_put_slow(tz_p *p, tz_work *g, uint32_t head, uint32_t tail)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
+void tz_runq_put_list(tz_p *p, tz_work *head)
+{
+    while (head) {
+        tz_work *w = head;
+        head = *tz_work_link(w); /* before others can have it */
+        tz_runq_put(p, w);
+    }
+}
+
 bool tz_runq_empty(tz_p *p)
 {
     /* A put moves runnext to the ring while the ring may look empty, then fills the tail: a tail that stood

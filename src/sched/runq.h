@@ -35,6 +35,9 @@ TZ_INLINE void tz_runq_put(tz_p *p, tz_work *g)
     tz_store_release(&p->runq_tail, t + 1);
 }
 
+/* runq.c: appends a list by the work's own links, in order; the owner only. */
+void tz_runq_put_list(tz_p *p, tz_work *head);
+
 /* The oldest, or NULL; the owner only. */
 TZ_INLINE tz_work *tz_runq_get(tz_p *p)
 {

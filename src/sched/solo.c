@@ -87,7 +87,7 @@ void tz_solo_yield(tz_m *m)
     }
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
-        tz_note_wake(&wake->park);
+        tz_wakem(wake);
     else if (mine)
         tz_wakep();
 }

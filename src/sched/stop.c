@@ -17,6 +17,7 @@
 
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
 #include "sched/traceback.h"
@@ -131,7 +132,7 @@ static void end_threads(void)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     while (m) {
         tz_m *next = m->link;
-        tz_note_wake(&m->park); /* without a P: the end */
+        tz_wakem(m); /* without a P: the end */
         m = next;
     }
     tz_note_wake(&tz_sched.template_note);
@@ -139,6 +140,7 @@ static void end_threads(void)
     tz_note_wake(&tz_sched.trace_note);
     tz_symbolizer_stop();
     tz_os_threads_join();
+    tz_netpoll_close();
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_store_relaxed(&tz_sched.stopping, 0);
     tz_sched.template_threads = 0;

@@ -107,7 +107,7 @@ void tz_start_the_world(tz_m *m, tz_p *keep)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     while (wake) {
         tz_m *next = wake->link;
-        tz_note_wake(&wake->park);
+        tz_wakem(wake);
         wake = next;
     }
     if (tz_load_relaxed(&tz_sched.runq_size))

@@ -21,6 +21,7 @@
  */
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
 #include "sched/sched.h"
@@ -83,7 +84,7 @@ static bool rob(tz_m *m, uint64_t seq, uint32_t why)
     }
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     if (wake)
-        tz_note_wake(&wake->park);
+        tz_wakem(wake);
     return robbed;
 }
 
@@ -289,6 +290,7 @@ static int64_t deep_until(int64_t now)
     int dead = TZ_ALIVE;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     if (tz_sched.npidle == tz_load_relaxed(&tz_sched.nprocs) && !tz_sched.mwait_head && !tz_sched.gcwaiting &&
+        !tz_netpoll_unattended() &&
         (tz_timers_next() == INT64_MAX || (tz_sched.poller && tz_sched.poll_until <= tz_timers_next()))) {
         dead = tz_checkdead_locked();
         /* As Go, which prints from here: who reads the traces sees sysmon awake. */
@@ -305,6 +307,25 @@ static int64_t deep_until(int64_t now)
     if (patience < DEAD_LOOK_MAX_NS)
         patience *= 2;
     return now + patience;
+}
+
+/* Looks at descriptors where nobody else does: the Ms that have Ps are stuck. */
+static void poll_for_others(watch *w)
+{
+    if (!tz_netpoll_unattended())
+        return;
+    tz_workq ready = {NULL, NULL};
+    if (tz_netpoll(NULL, 0, &ready) == 0)
+        return;
+    w->close = w->waiting = true;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    while (ready.head) {
+        tz_work *work = ready.head;
+        ready.head = *tz_work_link(work);
+        tz_globq_put(work);
+    }
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+    tz_wakep();
 }
 
 void tz_sysmon(void *unused)
@@ -324,6 +345,7 @@ void tz_sysmon(void *unused)
         w.due = w.next_timer <= w.now;
         w.waiting =
             tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.mwait_due) <= w.now || w.due;
+        poll_for_others(&w);
         look_at_ms(&w);
         look_at_ps(&w);
         follow_quota(w.now);

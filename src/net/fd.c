@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of descriptors, and what it means that one is another's now.
+ *
+ * Pages of tz_fd are made when a number in them is first used, and stay. The
+ * pages' own table is static for the numbers that occur; for those above a
+ * million, which need a raised fs.nr_open, address space is reserved with the
+ * first of them.
+ *
+ * A file that tuza opened is registered with the poller at its first wait and
+ * stays so; at each further one only a flag is looked at. Any other is
+ * registered anew before each wait: EEXIST says that it is still the file that
+ * we know, success that it is not, and then what was said of the earlier file
+ * (deadlines, a context, cancellation) is forgotten. The same is asked of any
+ * file before an error is returned for such a reason. So a number's next
+ * owner never inherits, whoever closed the one before.
+ *
+ * What remains: a file of ours closed by plain close(), its number then that
+ * of a file which tuza did not open. Until a wait has noticed, that would
+ * look registered. watch.c asks for those that wait for long.
+ */
+#include "net/fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/fatal.h"
+#include "os/net.h"
+
+#define PAGE_BITS 8
+#define PAGE_FDS  (1 << PAGE_BITS)
+#define NEAR      (((size_t)1 << 20) >> PAGE_BITS)
+#define ALL       (((size_t)1 << 31) >> PAGE_BITS)
+
+static tz_fd *near_pages[NEAR]; /* atomic: NULL, then for good; release, acquire */
+static tz_fd **far_pages;       /* atomic, the same; indexed by all of the number's page */
+
+static size_t whole_pages(size_t n)
+{
+    size_t page = tz_os_page_size();
+    return (n + page - 1) / page * page;
+}
+
+/* Where the page of a number is said; NULL: no memory. */
+static tz_fd **slot(size_t page)
+{
+    if (page < NEAR)
+        return &near_pages[page];
+    tz_fd **far = tz_load_acquire(&far_pages);
+    if (!far) {
+        tz_fd **made = tz_os_reserve(ALL * sizeof *made), **none = NULL;
+        if (!made)
+            return NULL;
+        if (tz_cas_acq_rel(&far_pages, &none, made)) {
+            far = made;
+        } else {
+            tz_os_release(made, ALL * sizeof *made);
+            far = none;
+        }
+    }
+    return &far[page];
+}
+
+static tz_fd *make_page(tz_fd **at)
+{
+    size_t n = whole_pages(PAGE_FDS * sizeof(tz_fd));
+    tz_fd *made = tz_os_reserve(n), *none = NULL;
+    if (!made)
+        return NULL;
+    if (tz_cas_acq_rel(at, &none, made)) /* release: its zeros */
+        return made;
+    tz_os_release(made, n);
+    return none;
+}
+
+static TZ_COLD tz_fd *find_slow(int fd, int *err)
+{
+    *err = -EBADF;
+    if (fd < 0 || !tz_os_is_open(fd))
+        return NULL;
+    *err = -ENOMEM;
+    tz_fd **at = slot((size_t)fd >> PAGE_BITS);
+    tz_fd *page = at ? tz_load_acquire(at) : NULL;
+    if (at && !page)
+        page = make_page(at);
+    return page ? &page[fd % PAGE_FDS] : NULL;
+}
+
+tz_fd *tz_fd_find(int fd, int *err)
+{
+    size_t page = (size_t)(unsigned)fd >> PAGE_BITS;
+    tz_fd *p = TZ_LIKELY(page < NEAR) ? tz_load_acquire(&near_pages[page]) : NULL;
+    return TZ_LIKELY(p != NULL) ? &p[fd % PAGE_FDS] : find_slow(fd, err);
+}
+
+/* The number stands for another open file; whoever still uses the old one finds that out. */
+static void begin(tz_fd *f)
+{
+    (void)tz_add_acq_rel(&f->generation, 1);
+    tz_store_relaxed(&f->ours, false);
+    tz_store_relaxed(&f->file, false);
+    tz_store_relaxed(&f->tells_left, false);
+    tz_store_relaxed(&f->dry, false);
+    tz_fd_forget_limits(f);
+    free(f->unlink_path);
+    f->unlink_path = NULL;
+}
+
+int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
+{
+    int err;
+    tz_fd *f = tz_fd_find(fd, &err);
+    if (!f) {
+        tz_os_close_fd(fd);
+        free(unlink_path);
+        return err;
+    }
+    if (TZ_UNLIKELY(f->pd.epoch || f->ours || f->ctx || f->cancelled)) /* plain close() ended the last one */
+        tz_netpoll_reset(&f->pd);
+    begin(f);
+    f->unlink_path = unlink_path;
+    tz_store_relaxed(&f->tells_left, tells_left);
+    tz_store_relaxed(&f->ours, true);
+    return fd;
+}
+
+int tz_fd_is_new(tz_fd *f, int fd)
+{
+    bool had = tz_netpoll_has(&f->pd);
+    int r = tz_netpoll_add(&f->pd, fd);
+    if (r > 0 || (r == 0 && !had)) /* known, or for the first time */
+        return 0;
+    if (had && (r == 0 || r == -EPERM)) {
+        begin(f);
+        tz_netpoll_kick(&f->pd); /* who waits for the earlier one looks at the generation */
+    }
+    return r < 0 ? r : 1;
+}
+
+int tz_fd_check(tz_fd *f, int fd, int side)
+{
+    int err = tz_netpoll_check(&f->pd, side);
+    if (TZ_LIKELY(err == 0) || (tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))
+        return err;
+    int fresh = tz_fd_is_new(f, fd);
+    if (fresh == -EPERM)
+        return 0;
+    if (fresh < 0)
+        return fresh;
+    return fresh ? tz_netpoll_check(&f->pd, side) : err;
+}
+
+/* side < 0: both. */
+static int wait(tz_fd *f, int fd, int side)
+{
+    uint32_t generation = tz_load_relaxed(&f->generation);
+    if (!tz_load_relaxed(&f->ours) || !tz_netpoll_has(&f->pd)) {
+        int fresh = tz_fd_is_new(f, fd);
+        if (fresh)
+            return fresh < 0 ? fresh : 0;
+    }
+    int err = side < 0 ? tz_netpoll_wait_both(&f->pd) : tz_netpoll_wait(&f->pd, side);
+    if (generation != tz_load_acquire(&f->generation))
+        return -EBADF;
+    return err < 0 ? tz_fd_check(f, fd, side < 0 ? TZ_POLL_READ : side) : 0;
+}
+
+int tz_fd_wait(tz_fd *f, int fd, int side)
+{
+    return wait(f, fd, side);
+}
+
+int tz_fd_wait_both(tz_fd *f, int fd)
+{
+    return wait(f, fd, -1);
+}
+
+int tz_fd_destroy(tz_fd *f, int fd)
+{
+    tz_netpoll_del(&f->pd, fd);
+    tz_netpoll_reset(&f->pd);
+    char *path = f->unlink_path;
+    f->unlink_path = NULL;
+    if (path)
+        (void)tz_os_unlink(path);
+    free(path);
+    begin(f);
+    tz_store_release(&f->mu, 0);
+    return tz_os_close_fd(fd); /* last: from here on the number is another's */
+}
+
+int tuza_close(int fd)
+{
+    int err;
+    tz_fd *f = tz_fd_find(fd, &err);
+    if (!f)
+        return err == -ENOMEM ? tz_os_close_fd(fd) : err; /* unknown to us */
+    err = tz_fd_begin_close(f);
+    if (err < 0)
+        return err;
+    tz_netpoll_stop(&f->pd, -ECANCELED);
+    return tz_fd_end_close(f, fd);
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading and writing.
+ *
+ * The system call comes first, without waiting; where it would wait the
+ * goroutine does. The call is made in user code, like any blocking call of a
+ * program's: it may take its time (a write of a megabyte, a page to be read
+ * from disk), and the P can be taken meanwhile.
+ *
+ * A reader that has taken all there was need not be told so by a second call.
+ * TCP can say with the data how much is left (TCP_INQ): with nothing left and
+ * no event since, the reader waits at once. That is asked of the kernel, not
+ * concluded from a short read, which urgent data, TLS records and passed
+ * descriptors make as well. Whoever else uses up an event of the read side
+ * says that the descriptor is dry no more.
+ *
+ * Files that can't be waited for (epoll says EPERM) are read and written by
+ * the plain call when the kernel can't do it at once.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+
+#include "net/fd.h"
+#include "os/net.h"
+
+#define AT_ONCE ((size_t)1 << 30) /* as Go: some systems fail at 2 GiB */
+
+/* A call may give way to others, as it would by waiting. */
+static void give_way(void)
+{
+    tz_leave(tz_enter_movable());
+}
+
+/* The plain call, where nothing can be waited for. */
+static long stuck(tz_fd *f, long (*call)(int fd, const struct iovec *iov, int n), int fd, const struct iovec *iov, int n)
+{
+    if (!tz_fd_begin_stuck(f))
+        return -ECANCELED;
+    long r = call(fd, iov, n);
+    tz_fd_end_stuck(f);
+    return r;
+}
+
+/* One read that does not wait. */
+static long read_now(tz_fd *f, int fd, const struct iovec *iov, int n)
+{
+    if (!tz_load_relaxed(&f->file)) {
+        long left, r;
+        if (tz_load_relaxed(&f->tells_left)) {
+            r = tz_os_recv(fd, iov, n, &left);
+            tz_store_relaxed(&f->dry, left == 0);
+        } else {
+            r = tz_os_recv(fd, iov, n, NULL);
+        }
+        if (r != -ENOTSOCK)
+            return r;
+        tz_store_relaxed(&f->file, true);
+    }
+    return tz_os_readv_now(fd, iov, n);
+}
+
+/* The right to read is held. */
+static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
+{
+    for (;;) {
+        int err = tz_fd_check(f, fd, TZ_POLL_READ);
+        if (err < 0)
+            return err;
+        if (!tz_load_relaxed(&f->dry) || tz_netpoll_take(&f->pd, TZ_POLL_READ)) {
+            long r = read_now(f, fd, iov, n);
+            if (r == -EINTR)
+                continue;
+            if (r != -EAGAIN)
+                return r;
+        }
+        tz_store_relaxed(&f->dry, false); /* whatever wakes us: look */
+        err = tz_fd_wait(f, fd, TZ_POLL_READ);
+        if (err == -EPERM) {
+            long r = stuck(f, tz_os_readv, fd, iov, n);
+            if (r != -EINTR)
+                return r;
+        } else if (err < 0) {
+            return err;
+        }
+    }
+}
+
+static bool is_valid(const struct iovec *iov, int n)
+{
+    size_t sum = 0;
+    if (n < 0 || n > IOV_MAX || (n && !iov))
+        return false;
+    for (int i = 0; i < n; i++)
+        if (__builtin_add_overflow(sum, iov[i].iov_len, &sum) || sum > SSIZE_MAX)
+            return false;
+    return true;
+}
+
+ssize_t tuza_readv(int fd, const struct iovec *iov, int n)
+{
+    if (!is_valid(iov, n))
+        return -EINVAL;
+    int err;
+    tz_fd *f = tz_fd_find(fd, &err);
+    if (!f)
+        return err;
+    give_way();
+    err = tz_fd_enter(f, fd, TZ_FD_READING);
+    if (err < 0)
+        return err;
+    size_t any = 0;
+    for (int i = 0; i < n; i++)
+        any |= iov[i].iov_len;
+    long r = any ? read_some(f, fd, iov, n) : tz_os_is_open(fd) ? tz_fd_check(f, fd, TZ_POLL_READ) : -EBADF;
+    tz_fd_leave(f, fd, TZ_FD_READING);
+    return r;
+}
+
+ssize_t tuza_read(int fd, void *buf, size_t n)
+{
+    struct iovec iov = {buf, n < AT_ONCE ? n : AT_ONCE};
+    return tuza_readv(fd, &iov, 1);
+}
+
+ssize_t tuza_read_full(int fd, void *buf, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t r = tuza_read(fd, (char *)buf + done, n - done);
+        if (r <= 0)
+            return done ? (ssize_t)done : r;
+        done += (size_t)r;
+    }
+    return (ssize_t)done;
+}
+
+ssize_t tuza_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *fromlen)
+{
+    int err;
+    tz_fd *f = tz_fd_find(fd, &err);
+    if (!f)
+        return err;
+    give_way();
+    err = tz_fd_enter(f, fd, TZ_FD_READING);
+    if (err < 0)
+        return err;
+    tz_store_relaxed(&f->dry, false); /* this uses events up, and may leave something */
+    long r;
+    do {
+        r = tz_fd_check(f, fd, TZ_POLL_READ);
+        if (r < 0)
+            break;
+        r = tz_os_recvfrom(fd, buf, n, from, fromlen);
+        if (r == -EAGAIN) {
+            int waited = tz_fd_wait(f, fd, TZ_POLL_READ);
+            r = waited < 0 ? waited : -EAGAIN;
+        }
+    } while (r == -EAGAIN || r == -EINTR);
+    tz_fd_leave(f, fd, TZ_FD_READING);
+    return r;
+}
+
+/* ---- writing ---- */
+
+/* One write that does not wait. */
+static long write_now(tz_fd *f, int fd, const struct iovec *iov, int n)
+{
+    bool signal = fd == 1 || fd == 2; /* Go's rule: their readers are who the program runs for */
+    if (!tz_load_relaxed(&f->file)) {
+        long r = tz_os_send(fd, iov, n, signal);
+        if (r != -ENOTSOCK)
+            return r;
+        tz_store_relaxed(&f->file, true);
+    }
+    return tz_os_writev_now(fd, iov, n, signal);
+}
+
+static long write_loudly(int fd, const struct iovec *iov, int n)
+{
+    return tz_os_writev(fd, iov, n, true);
+}
+static long write_quietly(int fd, const struct iovec *iov, int n)
+{
+    return tz_os_writev(fd, iov, n, false);
+}
+
+/* The right to write is held. */
+static long write_some(tz_fd *f, int fd, const struct iovec *iov, int n)
+{
+    bool waited = false;
+    for (;;) {
+        int err = tz_fd_check(f, fd, TZ_POLL_WRITE);
+        if (err < 0)
+            return err;
+        long r = write_now(f, fd, iov, n);
+        if (r == -EINTR)
+            continue;
+        if (r != -EAGAIN)
+            return r;
+        /* An event that has come since it was last used up may be older than this: then once more. */
+        if (!waited && tz_netpoll_take(&f->pd, TZ_POLL_WRITE)) {
+            waited = true;
+            continue;
+        }
+        err = tz_fd_wait(f, fd, TZ_POLL_WRITE);
+        waited = true;
+        if (err == -EPERM) {
+            r = stuck(f, fd == 1 || fd == 2 ? write_loudly : write_quietly, fd, iov, n);
+            if (r != -EINTR)
+                return r;
+        } else if (err < 0) {
+            return err;
+        }
+    }
+}
+
+/* A window on the caller's vector from a byte on. */
+#define WINDOW 64
+static int window(struct iovec *to, const struct iovec *iov, int n, size_t from)
+{
+    int k = 0;
+    size_t room = AT_ONCE;
+    for (int i = 0; i < n && k < WINDOW && room; i++) {
+        if (from >= iov[i].iov_len && iov[i].iov_len) {
+            from -= iov[i].iov_len;
+            continue;
+        }
+        size_t len = iov[i].iov_len - from;
+        if (len == 0)
+            continue;
+        to[k].iov_base = (char *)iov[i].iov_base + from;
+        to[k].iov_len = len < room ? len : room;
+        room -= to[k++].iov_len;
+        from = 0;
+    }
+    return k;
+}
+
+/* Errors that say that the caller gave up, not the other side. */
+static bool cut_off(const tz_fd *f, long err)
+{
+    return err == -ECANCELED || err == -EBADF || err == tz_load_relaxed(&f->pd.stop);
+}
+
+static long write_all(tz_fd *f, int fd, const struct iovec *iov, int n, size_t all)
+{
+    size_t done = 0;
+    for (;;) {
+        struct iovec part[WINDOW];
+        int k = window(part, iov, n, done);
+        if (k == 0)
+            part[k++] = (struct iovec){NULL, 0}; /* an empty datagram */
+        long r = write_some(f, fd, part, k);
+        if (r < 0)
+            return done && !cut_off(f, r) ? (long)done : r;
+        done += (size_t)r;
+        if (done >= all || r == 0)
+            return (long)done;
+    }
+}
+
+ssize_t tuza_writev(int fd, const struct iovec *iov, int n)
+{
+    if (!is_valid(iov, n))
+        return -EINVAL;
+    int err;
+    tz_fd *f = tz_fd_find(fd, &err);
+    if (!f)
+        return err;
+    give_way();
+    err = tz_fd_enter(f, fd, TZ_FD_WRITING);
+    if (err < 0)
+        return err;
+    size_t all = 0;
+    for (int i = 0; i < n; i++)
+        all += iov[i].iov_len;
+    long r = write_all(f, fd, iov, n, all);
+    tz_fd_leave(f, fd, TZ_FD_WRITING);
+    return r;
+}
+
+ssize_t tuza_write(int fd, const void *buf, size_t n)
+{
+    struct iovec iov = {(void *)(uintptr_t)buf, n};
+    return tuza_writev(fd, &iov, 1);
+}
+
+ssize_t tuza_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t tolen)
+{
+    int err;
+    tz_fd *f = tz_fd_find(fd, &err);
+    if (!f)
+        return err;
+    give_way();
+    err = tz_fd_enter(f, fd, TZ_FD_WRITING);
+    if (err < 0)
+        return err;
+    long r;
+    do {
+        r = tz_fd_check(f, fd, TZ_POLL_WRITE);
+        if (r < 0)
+            break;
+        r = tz_os_sendto(fd, buf, n, to, tolen);
+        if (r == -EAGAIN) {
+            int waited = tz_fd_wait(f, fd, TZ_POLL_WRITE);
+            r = waited < 0 ? waited : -EAGAIN;
+        }
+    } while (r == -EAGAIN || r == -EINTR);
+    tz_fd_leave(f, fd, TZ_FD_WRITING);
+    return r;
+}

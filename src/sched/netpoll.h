@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The netpoller's surface: descriptors that goroutines wait for. netpoll.c
+ * has the protocol.
+ */
+#ifndef TZ_NETPOLL_H
+#define TZ_NETPOLL_H
+
+#include "os/os.h"
+#include "sched/gmp.h"
+
+enum { TZ_POLL_READ, TZ_POLL_WRITE };
+
+/* One direction of a descriptor. */
+typedef struct tz_pollside {
+    uintptr_t g;          /* atomic: 0, TZ_POLL_READY, TZ_POLL_BOTH, or the tz_g that waits */
+    int64_t deadline;     /* atomic: 0 none; written under lock */
+    int64_t limit;        /* atomic: the same for the wait at hand; written by who has the right to wait */
+    tz_timer timer;       /* fires at or before those while somebody waits; armed under lock */
+    tz_lock lock;         /* TZ_RANK_POLL */
+    tz_g *waiter;         /* own, of who has the right to wait: for the after-switch action */
+    struct tz_polldesc *pd; /* const once known to epoll */
+} tz_pollside;
+#define TZ_POLL_READY ((uintptr_t)1) /* an event came and nobody has used it yet */
+#define TZ_POLL_BOTH  ((uintptr_t)2) /* pd->both waits for either side */
+
+/* What the kernel's events are about. Type-stable; as aligned as the tag in an event needs it. */
+typedef struct TZ_ALIGNED(64) tz_polldesc {
+    tz_pollside side[2];
+    uint32_t seq;             /* atomic: which open file it stands for; changes with tz_netpoll_reset */
+    uint32_t epoch;           /* atomic: of the epoll descriptor that knows it; 0: none does */
+    int32_t stop;             /* atomic: a negative errno: nobody waits any more */
+    tz_lock both_lock;        /* TZ_RANK_BOTH */
+    tz_g *both;               /* lock both: who waits for either side */
+    struct tz_polldesc *link; /* const once known to epoll: the list of all that ever were */
+} tz_polldesc;
+
+/* The errors below are negative errnos. All in user code, but where it says otherwise. */
+
+/* pd stands for another open file from here on; whoever waits still is sent back to look. */
+void tz_netpoll_reset(tz_polldesc *pd);
+/* Has the kernel tell of fd; the first event comes at once if it is ready. 1: it did already. -EPERM: it can't. */
+int tz_netpoll_add(tz_polldesc *pd, int fd);
+/* Where it is told of. */
+void tz_netpoll_del(tz_polldesc *pd, int fd);
+/* Whether the kernel has been asked to tell of it. */
+bool tz_netpoll_has(const tz_polldesc *pd);
+
+/* Waits for a side's next event, or one that came since the last wait or tz_netpoll_take. The caller has the
+ * right to be the only one. 0, -ETIMEDOUT, what tz_netpoll_stop said. May be early: the caller tries again. */
+int tz_netpoll_wait(tz_polldesc *pd, int side);
+/* The same for either side. */
+int tz_netpoll_wait_both(tz_polldesc *pd);
+/* Uses up an event that came; what made it come is seen by the next system call. */
+bool tz_netpoll_take(tz_polldesc *pd, int side);
+/* What a wait would return at once: 0, -ETIMEDOUT, or tz_netpoll_stop's. */
+int tz_netpoll_check_slow(tz_polldesc *pd, int side);
+TZ_INLINE int tz_netpoll_check(tz_polldesc *pd, int side)
+{
+    if (TZ_UNLIKELY(tz_load_relaxed(&pd->stop) || tz_load_relaxed(&pd->side[side].deadline) ||
+                    tz_load_relaxed(&pd->side[side].limit)))
+        return tz_netpoll_check_slow(pd, side);
+    return 0;
+}
+
+void tz_netpoll_set_deadline(tz_polldesc *pd, int side, int64_t when);
+/* For the next waits of who has the right to; 0: none. */
+void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when);
+/* From here on waits return err; 0 takes that back. */
+void tz_netpoll_stop(tz_polldesc *pd, int err);
+void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err); /* the same, inside */
+/* Sends those that wait back to look. */
+void tz_netpoll_kick(tz_polldesc *pd);
+
+/* For the scheduler. */
+
+/* How many goroutines wait for descriptors; exact while every P is idle, under sched.lock. */
+int64_t tz_netpoll_waiters(void);
+/* Collects the goroutines whose descriptors are ready, waiting for that until the deadline (0: not at all).
+ * m is NULL, or on its g0, with or without a P. Returns how many. */
+uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *ready);
+/* Ends that wait early, now or the next time. */
+void tz_netpoll_break(void);
+/* Nothing waits, and nobody is told of anything any more: the last tuza_stop. */
+void tz_netpoll_close(void);
+/* The same in a forked child, whatever waited in its parent. */
+void tz_netpoll_forget(void);
+
+#endif /* TZ_NETPOLL_H */

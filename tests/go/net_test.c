@@ -1,0 +1,825 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Descriptors as goroutines see them: group NP of CONFORMANCE.md.
+ *
+ * ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8 TUZA_CHAOS=41 | env GOMAXPROCS=1 TUZA_CHAOS=42
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "go/threads.h"
+
+#define SOON(ns) (tuza_now() + (ns))
+static tuza_context *stand_in(tuza_context *p)
+{
+    tuza_context *c = tuza_context_with_cancel(p);
+    return c;
+}
+#define tuza_context_with_timeout(p, n) stand_in(p)
+#define LONG     (60 * TUZA_SECOND)
+
+static void socket_pair(int sv[2])
+{
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+}
+
+/* "127.0.0.1:port" of a listener. */
+static const char *address_of(int fd, char *text)
+{
+    struct sockaddr_in a;
+    socklen_t len = sizeof a;
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    sprintf(text, "127.0.0.1:%d", ntohs(a.sin_port));
+    return text;
+}
+
+/* Two ends of a TCP connection. */
+static void tcp_pair(int sv[2])
+{
+    char at[32];
+    int listener = tuza_listen("tcp", "127.0.0.1:0");
+    CHECK(listener >= 0);
+    sv[0] = tuza_dial("tcp", address_of(listener, at));
+    CHECK(sv[0] >= 0);
+    sv[1] = tuza_accept(listener);
+    CHECK(sv[1] >= 0);
+    CHECK_EQ(tuza_close(listener), 0);
+}
+
+/* A call that is made in a goroutine, and its result. */
+typedef struct call {
+    int fd;
+    ssize_t (*fn)(struct call *c);
+    void *buf;
+    size_t n;
+    ssize_t result;
+    int begun, done;
+} call;
+
+static void call_run(void *arg)
+{
+    call *c = arg;
+    flag_set(&c->begun, 1);
+    c->result = c->fn(c);
+    flag_set(&c->done, 1);
+}
+
+static ssize_t read_call(call *c)
+{
+    return tuza_read(c->fd, c->buf, c->n);
+}
+static ssize_t write_call(call *c)
+{
+    return tuza_write(c->fd, c->buf, c->n);
+}
+static ssize_t accept_call(call *c)
+{
+    return tuza_accept(c->fd);
+}
+
+static void call_start(call *c, ssize_t (*fn)(call *), int fd, void *buf, size_t n)
+{
+    *c = (call){.fd = fd, .fn = fn, .buf = buf, .n = n};
+    CHECK_EQ(tuza_go(call_run, c), 0);
+}
+
+static ssize_t call_result(call *c)
+{
+    EVENTUALLY(flag_get(&c->done));
+    return c->result;
+}
+
+/* So many goroutines wait for descriptors, by their own account. */
+static int count_in(const char *text)
+{
+    size_t n = tuza_stack(NULL, 0, true);
+    char *buf = malloc(n + 100000);
+    CHECK(buf != NULL);
+    tuza_stack(buf, n + 100000, true);
+    int found = 0;
+    for (char *p = buf; (p = strstr(p, text)) != NULL; p++)
+        found++;
+    free(buf);
+    return found;
+}
+#define WAITING(n) EVENTUALLY(count_in("[IO wait") == (n))
+
+/* NP-01, NP-16: what is written on one side is read on the other; the end is 0. */
+TEST(echo)
+{
+    for (int kind = 0; kind < 3; kind++) {
+        int sv[2];
+        char buf[16];
+        if (kind == 0)
+            tcp_pair(sv);
+        else if (kind == 1)
+            socket_pair(sv);
+        else
+            CHECK_EQ(pipe(sv), 0);
+        int from = kind == 2 ? sv[1] : sv[0], to = kind == 2 ? sv[0] : sv[1];
+        call c;
+        call_start(&c, read_call, to, buf, sizeof buf);
+        WAITING(1);
+        CHECK_EQ(tuza_write(from, "hello", 5), 5);
+        CHECK_EQ(call_result(&c), 5);
+        CHECK_EQ(memcmp(buf, "hello", 5), 0);
+        call_start(&c, read_call, to, buf, sizeof buf);
+        CHECK_EQ(tuza_close(from), 0);
+        CHECK_EQ(call_result(&c), 0);
+        CHECK_EQ(tuza_close(to), 0);
+    }
+}
+
+/* NP-01: so many wait, and few threads. NP-22: nobody is left in the end. */
+TEST(many_readers)
+{
+    enum { MOST = 2000 };
+    struct rlimit lim;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &lim), 0);
+    lim.rlim_cur = lim.rlim_max;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &lim), 0);
+    int n = MOST / SCALE;
+    if (lim.rlim_cur < 5000)
+        n = (int)lim.rlim_cur / 4;
+    int before = tuza_num_goroutine();
+    static int sv[MOST][2];
+    static call calls[MOST];
+    static char bytes[MOST];
+    for (int i = 0; i < n; i++) {
+        socket_pair(sv[i]);
+        call_start(&calls[i], read_call, sv[i][0], &bytes[i], 1);
+    }
+    WAITING(n);
+    CHECK(threads() < 40);
+    for (int i = 0; i < n; i++)
+        CHECK_EQ(tuza_write(sv[i][1], &(char){(char)i}, 1), 1);
+    for (int i = 0; i < n; i++) {
+        CHECK_EQ(call_result(&calls[i]), 1);
+        CHECK_EQ(bytes[i], (char)i);
+        CHECK_EQ(tuza_close(sv[i][0]), 0);
+        CHECK_EQ(tuza_close(sv[i][1]), 0);
+    }
+    EVENTUALLY(tuza_num_goroutine() == before);
+}
+
+/* NP-03: the deadline wins over data. NP-05: without it, or with a later one, all is as before. */
+TEST(past_deadline)
+{
+    int sv[2];
+    char buf[8];
+    tcp_pair(sv);
+    CHECK_EQ(tuza_write(sv[0], "abc", 3), 3);
+    CHECK_EQ(tuza_set_read_deadline(sv[1], 1), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(tuza_read(sv[1], buf, 1), -ETIMEDOUT);
+    CHECK_EQ(tuza_set_read_deadline(sv[1], 0), 0);
+    CHECK_EQ(tuza_read(sv[1], buf, 1), 1);
+    CHECK_EQ(tuza_set_read_deadline(sv[1], SOON(LONG)), 0);
+    CHECK_EQ(tuza_read(sv[1], buf, sizeof buf), 2);
+    CHECK_EQ(tuza_set_write_deadline(sv[1], 1), 0);
+    CHECK_EQ(tuza_write(sv[1], "x", 1), -ETIMEDOUT);
+    CHECK_EQ(tuza_set_read_deadline(sv[1], SOON(TUZA_MILLISECOND)), 0);
+    CHECK_EQ(tuza_read(sv[1], buf, sizeof buf), -ETIMEDOUT);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+}
+
+/* NP-04: a goroutine that waits is woken by a deadline that has passed, or comes; NP-07: each side has its own. */
+TEST(deadline_wakes)
+{
+    for (int round = 0; round < 20; round++) {
+        int sv[2];
+        char buf[8];
+        call c;
+        socket_pair(sv);
+        call_start(&c, read_call, sv[0], buf, sizeof buf);
+        if (round % 2)
+            WAITING(1);
+        CHECK_EQ(tuza_set_write_deadline(sv[0], 1), 0);
+        CHECK_EQ(flag_get(&c.done), 0);
+        CHECK_EQ(tuza_set_read_deadline(sv[0], round % 3 ? 1 : SOON(TUZA_MILLISECOND)), 0);
+        CHECK_EQ(call_result(&c), -ETIMEDOUT);
+        CHECK_EQ(tuza_close(sv[0]), 0);
+        CHECK_EQ(tuza_close(sv[1]), 0);
+    }
+}
+
+/* NP-06, NP-08: moved ahead while somebody waits, it does not come at the old time; moved back it does not wait
+ * for that. */
+TEST(deadline_moves)
+{
+    int sv[2];
+    char buf[8];
+    call c;
+    socket_pair(sv);
+    CHECK_EQ(tuza_set_deadline(sv[0], SOON(5 * TUZA_MILLISECOND)), 0);
+    CHECK_EQ(tuza_set_deadline(sv[0], SOON(LONG)), 0);
+    call_start(&c, read_call, sv[0], buf, sizeof buf);
+    WAITING(1);
+    for (int i = 0; i < 50; i++) {
+        CHECK_EQ(tuza_set_read_deadline(sv[0], SOON(2 * LONG)), 0);
+        CHECK_EQ(tuza_set_read_deadline(sv[0], SOON(LONG)), 0);
+    }
+    tuza_sleep(10 * TUZA_MILLISECOND);
+    CHECK_EQ(flag_get(&c.done), 0);
+    CHECK_EQ(tuza_set_read_deadline(sv[0], 0), 0);
+    tuza_sleep(TUZA_MILLISECOND);
+    CHECK_EQ(flag_get(&c.done), 0);
+    CHECK_EQ(tuza_set_read_deadline(sv[0], SOON(TUZA_MILLISECOND)), 0);
+    CHECK_EQ(call_result(&c), -ETIMEDOUT);
+    CHECK_EQ(tuza_set_read_deadline(sv[0], 0), 0);
+    call_start(&c, read_call, sv[0], buf, sizeof buf);
+    CHECK_EQ(tuza_write(sv[1], "y", 1), 1);
+    CHECK_EQ(call_result(&c), 1);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+}
+
+/* NP-09, NP-26: regular files are read by the plain call, and nothing can end that. */
+TEST(regular_file)
+{
+    char path[] = "/tmp/tuza_net_XXXXXX", buf[32];
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(tuza_set_deadline(fd, 1), -ENOTSUP);
+    CHECK_EQ(tuza_cancel(fd), -ENOTSUP);
+    CHECK_EQ(tuza_set_context(fd, tuza_context_background()), -ENOTSUP);
+    CHECK_EQ(tuza_write(fd, "one two", 7), 7);
+    CHECK_EQ(tuza_writev(fd, (struct iovec[]){{(void *)"three", 5}, {NULL, 0}, {(void *)"x", 1}}, 3), 6);
+    CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+    CHECK_EQ(tuza_read(fd, buf, 3), 3);
+    CHECK_EQ(tuza_readv(fd, (struct iovec[]){{buf + 3, 4}, {buf + 7, 20}}, 2), 10);
+    CHECK_EQ(memcmp(buf, "one twothreex", 13), 0);
+    CHECK_EQ(tuza_read(fd, buf, 3), 0);
+    CHECK_EQ(tuza_wait_fd(fd, POLLIN, 1) & POLLIN, POLLIN);
+    CHECK_EQ(tuza_close(fd), 0);
+    CHECK_EQ(tuza_read(fd, buf, 1), -EBADF);
+}
+
+/* NP-10: close wakes whoever waits, for its side and for the right to it; NP-12: nothing afterwards. */
+TEST(close_wakes)
+{
+    for (int round = 0; round < 20; round++) {
+        int sv[2], listener = tuza_listen("tcp", "127.0.0.1:0");
+        char buf[4];
+        static char big[8 << 20];
+        call reads[3], write, accept;
+        tcp_pair(sv);
+        for (int i = 0; i < 3; i++)
+            call_start(&reads[i], read_call, sv[0], buf, sizeof buf);
+        call_start(&write, write_call, sv[0], big, sizeof big);
+        call_start(&accept, accept_call, listener, NULL, 0);
+        if (round % 2)
+            EVENTUALLY(count_in("[IO wait") == 3 && count_in("[semacquire") == 2);
+        else
+            EVENTUALLY(flag_get(&reads[0].begun) && flag_get(&reads[2].begun) && flag_get(&write.begun) &&
+                       flag_get(&accept.begun));
+        CHECK_EQ(tuza_close(sv[0]), 0);
+        CHECK_EQ(tuza_close(listener), 0);
+        for (int i = 0; i < 3; i++) {
+            ssize_t r = call_result(&reads[i]);
+            CHECK(r == -ECANCELED || (r == -EBADF && round % 2 == 0));
+        }
+        ssize_t r = call_result(&write), a = call_result(&accept);
+        CHECK(r == -ECANCELED || (r == -EBADF && round % 2 == 0));
+        CHECK(a == -ECANCELED || (a == -EBADF && round % 2 == 0));
+        CHECK_EQ(tuza_read(sv[0], buf, 1), -EBADF);
+        CHECK_EQ(tuza_close(sv[0]), -EBADF);
+        CHECK_EQ(tuza_set_deadline(sv[0], 5), -EBADF);
+        CHECK_EQ(tuza_close(sv[1]), 0);
+    }
+}
+
+/* NP-11: the number is not another's while a call runs on it. */
+TEST(close_waits)
+{
+    for (int round = 0; round < 50; round++) {
+        int sv[2], other[2];
+        char buf[4];
+        call c;
+        socket_pair(sv);
+        call_start(&c, read_call, sv[0], buf, sizeof buf);
+        WAITING(1);
+        CHECK_EQ(tuza_close(sv[0]), 0);
+        socket_pair(other);
+        CHECK_EQ(tuza_write(other[1], "z", 1), 1); /* to whom the reader must not come */
+        CHECK_EQ(call_result(&c), -ECANCELED);
+        CHECK_EQ(tuza_read(other[0], buf, 4), 1);
+        CHECK_EQ(tuza_close(other[0]), 0);
+        CHECK_EQ(tuza_close(other[1]), 0);
+        CHECK_EQ(tuza_close(sv[1]), 0);
+    }
+}
+
+static ssize_t big_write(call *c)
+{
+    return tuza_write(c->fd, c->buf, c->n);
+}
+
+/* NP-13, NP-18: a write is all of it, and together; reads are one after the other. */
+TEST(writes_together)
+{
+    enum { WRITERS = 4, SIZE = 300000 };
+    int sv[2];
+    call calls[WRITERS];
+    tcp_pair(sv);
+    for (int i = 0; i < WRITERS; i++) {
+        char *buf = malloc(SIZE);
+        memset(buf, 'a' + i, SIZE);
+        call_start(&calls[i], big_write, sv[0], buf, SIZE);
+    }
+    char *all = malloc(SIZE);
+    unsigned seen = 0;
+    for (int i = 0; i < WRITERS; i++) {
+        CHECK_EQ(tuza_read_full(sv[1], all, SIZE), SIZE);
+        for (int k = 1; k < SIZE; k++)
+            CHECK_EQ(all[k], all[0]);
+        seen |= 1u << (all[0] - 'a');
+    }
+    CHECK_EQ(seen, (1u << WRITERS) - 1);
+    for (int i = 0; i < WRITERS; i++) {
+        CHECK_EQ(call_result(&calls[i]), SIZE);
+        free(calls[i].buf);
+    }
+    free(all);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(tuza_read(sv[1], &(char){0}, 1), 0);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+}
+
+/* NP-15, and bad arguments. */
+TEST(arguments)
+{
+    int sv[2];
+    char buf[4];
+    socket_pair(sv);
+    CHECK_EQ(tuza_read(sv[0], buf, 0), 0);
+    CHECK_EQ(tuza_write(sv[0], buf, 0), 0);
+    CHECK_EQ(tuza_readv(sv[0], NULL, 1), -EINVAL);
+    CHECK_EQ(tuza_readv(sv[0], NULL, -1), -EINVAL);
+    CHECK_EQ(tuza_writev(sv[0], &(struct iovec){buf, SIZE_MAX}, 1), -EINVAL);
+    CHECK_EQ(tuza_set_deadline(sv[0], -1), -EINVAL);
+    CHECK_EQ(tuza_wait_fd(sv[0], 0, 0), -EINVAL);
+    CHECK_EQ(tuza_accept(sv[0]), -EINVAL);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(tuza_read(sv[0], buf, 0), -EBADF);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+    static const int bad[] = {-1, -1000, 1 << 19, 0x7fffffff, (int)0x80000000};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK_EQ(tuza_read(bad[i], buf, 1), -EBADF);
+        CHECK_EQ(tuza_write(bad[i], buf, 1), -EBADF);
+        CHECK_EQ(tuza_accept(bad[i]), -EBADF);
+        CHECK_EQ(tuza_set_deadline(bad[i], 0), -EBADF);
+        CHECK_EQ(tuza_cancel(bad[i]), -EBADF);
+        CHECK_EQ(tuza_shutdown(bad[i], SHUT_RD), -EBADF);
+        CHECK_EQ(tuza_wait_fd(bad[i], POLLIN, 0), -EBADF);
+        CHECK_EQ(tuza_close(bad[i]), -EBADF);
+    }
+    static const struct {
+        const char *network, *address;
+        int err;
+    } wrong[] = {
+        {"tcp9", "127.0.0.1:0", -EINVAL}, {"tcp", "", -EINVAL},          {"tcp", "127.0.0.1", -EINVAL},
+        {"tcp", "127.0.0.1:", -EINVAL},   {"tcp", "::1:80", -EINVAL},    {"tcp", "[::1:80", -EINVAL},
+        {"tcp", "[::1]80", -EINVAL},      {"unix", "", -EINVAL},         {"tcp4", "[::1]:0", TUZA_ENONAME},
+        {"tcp", "127.0.0.1:no-such-service", TUZA_ENONAME},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CHECK_EQ(tuza_listen(wrong[i].network, wrong[i].address), wrong[i].err);
+        CHECK_EQ(tuza_dial(wrong[i].network, wrong[i].address), wrong[i].err);
+    }
+    char path[200];
+    memset(path, 'p', sizeof path);
+    path[sizeof path - 1] = 0;
+    CHECK_EQ(tuza_listen("unix", path), -ENAMETOOLONG);
+    CHECK_STR(tuza_strerror(-ECONNREFUSED), "Connection refused");
+    CHECK_STR(tuza_strerror(TUZA_ENONAME), "Name or service not known");
+    CHECK(tuza_strerror(-100000) != NULL);
+}
+
+/* NP-19: readiness that comes before the wait is not lost, however often and whoever looks. */
+TEST(readiness_is_kept)
+{
+    int sv[2];
+    char buf[4];
+    tcp_pair(sv);
+    for (int i = 0; i < 300; i++) {
+        CHECK_EQ(tuza_write(sv[0], "a", 1), 1);
+        if (i % 3 == 0)
+            CHECK(tuza_wait_fd(sv[1], POLLIN, SOON(LONG)) & POLLIN);
+        CHECK_EQ(tuza_read(sv[1], buf, sizeof buf), 1);
+        if (i % 7 == 0)
+            CHECK_EQ(tuza_wait_fd(sv[1], POLLIN, 1), -ETIMEDOUT);
+        if (i % 5 == 0) { /* both, and by parts */
+            CHECK_EQ(tuza_write(sv[0], "bc", 2), 2);
+            CHECK_EQ(tuza_read(sv[1], buf, 1), 1);
+            CHECK_EQ(tuza_read(sv[1], buf, sizeof buf), 1);
+        }
+    }
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+}
+
+/* Urgent data makes a read shorter than what is there: the rest is not forgotten. */
+TEST(urgent_data)
+{
+    int sv[2];
+    char buf[16];
+    tcp_pair(sv);
+    for (int i = 0; i < 50; i++) {
+        CHECK_EQ(send(sv[0], "ab", 2, 0), 2);
+        CHECK_EQ(send(sv[0], "!", 1, MSG_OOB), 1);
+        CHECK_EQ(send(sv[0], "cd", 2, 0), 2);
+        ssize_t got = 0;
+        while (got < 4) {
+            ssize_t r = tuza_read(sv[1], buf + got, sizeof buf - (size_t)got);
+            CHECK(r > 0);
+            got += r;
+        }
+        CHECK_EQ(got, 4);
+        CHECK_EQ(memcmp(buf, "abcd", 4), 0);
+    }
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+}
+
+/* NP-21: what was said of a file ends with it, also where the program closes it by plain close(). */
+TEST(reused_number)
+{
+    char buf[4];
+    for (int round = 0; round < 12; round++) {
+        int old[2], sv[2];
+        call c;
+        if (round % 2)
+            tcp_pair(old);
+        else
+            socket_pair(old);
+        CHECK_EQ(tuza_write(old[1], "a", 1), 1);
+        CHECK_EQ(tuza_read(old[0], buf, 1), 1);
+        switch (round / 2) {
+        case 0:
+            CHECK_EQ(tuza_set_deadline(old[0], 1), 0);
+            break;
+        case 1:
+            CHECK_EQ(tuza_cancel(old[0]), 0);
+            break;
+        case 2:
+            CHECK_EQ(tuza_set_deadline(old[0], SOON(TUZA_MILLISECOND)), 0);
+            CHECK_EQ(tuza_read(old[0], buf, 1), -ETIMEDOUT);
+            break;
+        case 3: {
+            tuza_context *ctx = tuza_context_with_cancel(tuza_context_background());
+            CHECK_EQ(tuza_set_context(old[0], ctx), 0);
+            tuza_context_cancel(ctx);
+            CHECK_EQ(tuza_read(old[0], buf, 1), -ECANCELED);
+            tuza_context_unref(ctx);
+            break;
+        }
+        default:
+            break;
+        }
+        CHECK_EQ(close(old[0]), 0);
+        if (round / 2 == 4)
+            CHECK_EQ(pipe(sv), 0);
+        else
+            socket_pair(sv);
+        if (sv[0] != old[0]) {
+            CHECK_EQ(dup2(sv[0], old[0]), old[0]);
+            CHECK_EQ(close(sv[0]), 0);
+            sv[0] = old[0];
+        }
+        call_start(&c, read_call, sv[0], buf, sizeof buf);
+        WAITING(1);
+        CHECK_EQ(tuza_write(sv[1], "bc", 2), 2);
+        CHECK_EQ(call_result(&c), 2);
+        CHECK_EQ(tuza_close(sv[0]), 0);
+        CHECK_EQ(tuza_close(sv[1]), 0);
+        CHECK_EQ(tuza_close(old[1]), 0);
+    }
+}
+
+/* Blocked and later calls end, until the descriptor is closed. */
+TEST(cancel)
+{
+    int sv[2];
+    char buf[4];
+    call c;
+    socket_pair(sv);
+    call_start(&c, read_call, sv[0], buf, sizeof buf);
+    WAITING(1);
+    CHECK_EQ(tuza_cancel(sv[0]), 0);
+    CHECK_EQ(tuza_cancel(sv[0]), 0);
+    CHECK_EQ(call_result(&c), -ECANCELED);
+    CHECK_EQ(tuza_read(sv[0], buf, 1), -ECANCELED);
+    CHECK_EQ(tuza_write(sv[0], buf, 1), -ECANCELED);
+    CHECK_EQ(tuza_wait_fd(sv[0], POLLOUT, 0), -ECANCELED);
+    CHECK_EQ(tuza_set_context(sv[0], NULL), 0);
+    CHECK_EQ(tuza_read(sv[0], buf, 1), -ECANCELED);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+}
+
+/* A context ends calls, and another one lets them go on. */
+TEST(context)
+{
+    int sv[2];
+    char buf[4];
+    call c;
+    socket_pair(sv);
+    tuza_context *ctx = tuza_context_with_cancel(tuza_context_background());
+    CHECK_EQ(tuza_set_context(sv[0], ctx), 0);
+    call_start(&c, read_call, sv[0], buf, sizeof buf);
+    WAITING(1);
+    tuza_context_cancel(ctx);
+    CHECK_EQ(call_result(&c), -ECANCELED);
+    CHECK_EQ(tuza_read(sv[0], buf, 1), -ECANCELED);
+    CHECK_EQ(tuza_set_context(sv[0], NULL), 0);
+    CHECK_EQ(tuza_write(sv[1], "q", 1), 1);
+    CHECK_EQ(tuza_read(sv[0], buf, 1), 1);
+    CHECK_EQ(tuza_set_context(sv[0], ctx), 0); /* done already */
+    CHECK_EQ(tuza_read(sv[0], buf, 1), -ECANCELED);
+    tuza_context_unref(ctx);
+    ctx = tuza_context_with_timeout(tuza_context_background(), TUZA_MILLISECOND);
+    CHECK_EQ(tuza_set_context(sv[0], ctx), 0);
+    CHECK_EQ(tuza_read(sv[0], buf, 1), -ETIMEDOUT);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    tuza_context_unref(ctx);
+    CHECK_EQ(tuza_close(sv[1]), 0);
+}
+
+static ssize_t wait_both(call *c)
+{
+    return tuza_wait_fd(c->fd, POLLIN | POLLOUT, 0);
+}
+
+/* For other libraries: readiness, of both sides at once as well, and its limit. */
+TEST(wait_fd)
+{
+    static char big[1 << 16];
+    for (int round = 0; round < 20; round++) {
+        int sv[2];
+        call c;
+        socket_pair(sv);
+        CHECK_EQ(tuza_wait_fd(sv[0], POLLOUT, SOON(LONG)), POLLOUT);
+        CHECK_EQ(tuza_wait_fd(sv[0], POLLIN | POLLOUT, SOON(LONG)), POLLOUT);
+        CHECK_EQ(tuza_wait_fd(sv[0], POLLIN, SOON(TUZA_MILLISECOND)), -ETIMEDOUT);
+        while (send(sv[0], big, sizeof big, MSG_DONTWAIT) > 0)
+            ;
+        call_start(&c, wait_both, sv[0], NULL, 0);
+        if (round % 3)
+            WAITING(1);
+        switch (round % 4) {
+        case 0:
+            CHECK_EQ(tuza_write(sv[1], "x", 1), 1);
+            CHECK_EQ(call_result(&c), POLLIN);
+            break;
+        case 1:
+            while (recv(sv[1], big, sizeof big, MSG_DONTWAIT) > 0)
+                ;
+            CHECK_EQ(call_result(&c), POLLOUT);
+            break;
+        case 2:
+            CHECK_EQ(tuza_set_write_deadline(sv[0], 1), 0);
+            CHECK_EQ(call_result(&c), -ETIMEDOUT);
+            break;
+        default:
+            CHECK_EQ(tuza_close(sv[1]), 0);
+            sv[1] = -1;
+            CHECK(call_result(&c) & POLLHUP);
+            break;
+        }
+        CHECK_EQ(tuza_close(sv[0]), 0);
+        CHECK(sv[1] < 0 || tuza_close(sv[1]) == 0);
+    }
+}
+
+/* NP-28, the part that does not end the process: no SIGPIPE, for whatever descriptor. */
+TEST(broken_pipe)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        int sv[2];
+        if (kind)
+            CHECK_EQ(pipe(sv), 0);
+        else
+            socket_pair(sv);
+        CHECK_EQ(close(sv[0]), 0);
+        CHECK_EQ(tuza_write(sv[1], "x", 1), -EPIPE);
+        CHECK_EQ(tuza_writev(sv[1], (struct iovec[]){{(void *)"x", 1}, {(void *)"y", 1}}, 2), -EPIPE);
+        CHECK_EQ(tuza_close(sv[1]), 0);
+    }
+}
+
+/* Descriptors of others keep their flags, and yet nobody blocks. */
+TEST(flags_stay)
+{
+    int p[2];
+    static char big[1 << 20];
+    call r, w;
+    CHECK_EQ(pipe(p), 0);
+    call_start(&w, write_call, p[1], big, sizeof big);
+    WAITING(1);
+    CHECK_EQ(fcntl(p[0], F_GETFL) & O_NONBLOCK, 0);
+    CHECK_EQ(fcntl(p[1], F_GETFL) & O_NONBLOCK, 0);
+    static char in[1 << 20];
+    CHECK_EQ(tuza_read_full(p[0], in, sizeof in), sizeof in);
+    CHECK_EQ(call_result(&w), sizeof big);
+    call_start(&r, read_call, p[0], in, 1);
+    WAITING(1);
+    CHECK_EQ(tuza_set_read_deadline(p[0], 1), 0);
+    CHECK_EQ(call_result(&r), -ETIMEDOUT);
+    CHECK_EQ(tuza_close(p[0]), 0);
+    CHECK_EQ(tuza_close(p[1]), 0);
+}
+
+/* A write that is cut off says so, and how much went before only where the deadline did it. */
+TEST(write_cut_off)
+{
+    static char big[8 << 20];
+    for (int how = 0; how < 3; how++) {
+        int sv[2];
+        call c;
+        tcp_pair(sv);
+        call_start(&c, write_call, sv[0], big, sizeof big);
+        WAITING(1);
+        if (how == 0) {
+            CHECK_EQ(tuza_set_write_deadline(sv[0], 1), 0);
+            ssize_t r = call_result(&c);
+            CHECK(r > 0 && (size_t)r < sizeof big);
+            CHECK_EQ(tuza_write(sv[0], "x", 1), -ETIMEDOUT);
+        } else if (how == 1) {
+            CHECK_EQ(tuza_cancel(sv[0]), 0);
+            CHECK_EQ(call_result(&c), -ECANCELED);
+        }
+        CHECK_EQ(tuza_close(sv[0]), 0);
+        if (how == 2)
+            CHECK_EQ(call_result(&c), -ECANCELED);
+        CHECK_EQ(tuza_close(sv[1]), 0);
+    }
+}
+
+/* Datagrams, by name and connected; Unix ones as well. */
+TEST(datagrams)
+{
+    char at[32], buf[64];
+    int a = tuza_listen("udp", "127.0.0.1:0"), b = tuza_listen("udp", "127.0.0.1:0");
+    CHECK(a >= 0 && b >= 0);
+    int c = tuza_dial("udp", address_of(a, at));
+    CHECK(c >= 0);
+    call r;
+    call_start(&r, read_call, a, buf, sizeof buf);
+    WAITING(1);
+    CHECK_EQ(tuza_write(c, "one", 3), 3);
+    CHECK_EQ(call_result(&r), 3);
+    struct sockaddr_in from;
+    socklen_t len = sizeof from;
+    CHECK_EQ(tuza_write(c, "", 0), 0);
+    CHECK_EQ(tuza_recvfrom(a, buf, sizeof buf, (struct sockaddr *)&from, &len), 0);
+    CHECK_EQ(tuza_sendto(b, "twoandmore", 10, (struct sockaddr *)&from, len), 10); /* not its peer: dropped */
+    CHECK_EQ(tuza_sendto(a, "three", 5, (struct sockaddr *)&from, len), 5);
+    CHECK_EQ(tuza_recvfrom(c, buf, 2, NULL, NULL), 2);
+    CHECK_EQ(memcmp(buf, "th", 2), 0);
+    CHECK_EQ(tuza_set_read_deadline(c, SOON(TUZA_MILLISECOND)), 0);
+    CHECK_EQ(tuza_recvfrom(c, buf, 2, NULL, NULL), -ETIMEDOUT);
+    CHECK_EQ(tuza_close(a), 0);
+    CHECK_EQ(tuza_close(b), 0);
+    CHECK_EQ(tuza_close(c), 0);
+    char path[64];
+    sprintf(path, "@tuza-net-test-%d", getpid());
+    a = tuza_listen("unixgram", path);
+    CHECK(a >= 0);
+    b = tuza_dial("unixgram", path);
+    CHECK(b >= 0);
+    CHECK_EQ(tuza_write(b, "unix", 4), 4);
+    CHECK_EQ(tuza_read(a, buf, sizeof buf), 4);
+    CHECK_EQ(tuza_close(a), 0);
+    CHECK_EQ(tuza_close(b), 0);
+}
+
+/* A Unix listener's file is there as long as it is; a full queue is waited for. */
+TEST(unix_listener)
+{
+    char path[64], buf[4];
+    sprintf(path, "/tmp/tuza-net-test-%d", getpid());
+    int listener = tuza_listen("unix", path);
+    CHECK(listener >= 0);
+    CHECK_EQ(tuza_listen("unix", path), -EADDRINUSE);
+    int c = tuza_dial("unix", path);
+    CHECK(c >= 0);
+    int s = tuza_accept(listener);
+    CHECK(s >= 0);
+    CHECK(fcntl(s, F_GETFL) & O_NONBLOCK);
+    CHECK(fcntl(s, F_GETFD) & FD_CLOEXEC);
+    CHECK_EQ(tuza_write(c, "hi", 2), 2);
+    CHECK_EQ(tuza_shutdown(c, SHUT_WR), 0);
+    CHECK_EQ(tuza_read_full(s, buf, 4), 2);
+    CHECK_EQ(tuza_write(s, "ho", 2), 2);
+    CHECK_EQ(tuza_read_full(c, buf, 2), 2);
+    CHECK_EQ(tuza_close(s), 0);
+    CHECK_EQ(tuza_close(c), 0);
+    CHECK_EQ(access(path, F_OK), 0);
+    CHECK_EQ(tuza_close(listener), 0);
+    CHECK_EQ(access(path, F_OK), -1);
+    CHECK_EQ(tuza_dial("unix", path), -ENOENT);
+}
+
+/* IPv6 and names, as far as the machine has them. */
+TEST(families)
+{
+    char at[64];
+    int listener = tuza_listen("tcp", "localhost:0");
+    CHECK(listener >= 0);
+    int c = tuza_dial("tcp4", address_of(listener, at));
+    CHECK(c >= 0);
+    CHECK_EQ(tuza_close(c), 0);
+    sprintf(at, "localhost:%s", strchr(at, ':') + 1);
+    c = tuza_dial("tcp", at);
+    CHECK(c >= 0);
+    CHECK_EQ(tuza_close(c), 0);
+    CHECK_EQ(tuza_close(listener), 0);
+    CHECK_EQ(tuza_dial("tcp4", at), -ECONNREFUSED);
+    listener = tuza_listen("tcp", "[::1]:0");
+    if (listener >= 0) {
+        struct sockaddr_in6 a;
+        socklen_t len = sizeof a;
+        CHECK_EQ(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+        sprintf(at, "[::1]:%d", ntohs(a.sin6_port));
+        c = tuza_dial("tcp", at);
+        CHECK(c >= 0);
+        CHECK_EQ(tuza_close(c), 0);
+        CHECK_EQ(tuza_close(listener), 0);
+    }
+    tuza_context *ctx = tuza_context_with_cancel(tuza_context_background());
+    tuza_context_cancel(ctx);
+    CHECK_EQ(tuza_dial_context(ctx, "tcp", "127.0.0.1:1"), -ECANCELED);
+    tuza_context_unref(ctx);
+    ctx = tuza_context_with_timeout(tuza_context_background(), 20 * TUZA_MILLISECOND);
+    int r = tuza_dial_context(ctx, "tcp", "a.name.that.cannot.be.invalid:80");
+    CHECK(r == -ETIMEDOUT || r == TUZA_ENONAME || r == TUZA_EAGAIN || r == TUZA_ENAMEFAIL);
+    tuza_context_unref(ctx);
+}
+
+/* A connection that never comes to be ends with its context: a full queue answers nobody. */
+TEST(dial_gives_up)
+{
+    char at[32];
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CHECK_EQ(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
+    CHECK_EQ(listen(listener, 0), 0);
+    address_of(listener, at);
+    int held[64], n = 0;
+    for (;;) {
+        tuza_context *ctx = tuza_context_with_timeout(tuza_context_background(), 200 * TUZA_MILLISECOND);
+        int c = tuza_dial_context(ctx, "tcp", at);
+        tuza_context_unref(ctx);
+        if (c < 0) {
+            CHECK_EQ(c, -ETIMEDOUT);
+            break;
+        }
+        CHECK(n < 64);
+        held[n++] = c;
+    }
+    while (n > 0)
+        CHECK_EQ(tuza_close(held[--n]), 0);
+    CHECK_EQ(close(listener), 0);
+}
+
+/* A full table of descriptors: accept says so, leaves the connection there, and goes on when there is room. */
+TEST(no_descriptors_left)
+{
+    char at[32];
+    int listener = tuza_listen("tcp", "127.0.0.1:0");
+    CHECK(listener >= 0);
+    address_of(listener, at);
+    int c = tuza_dial("tcp", at);
+    CHECK(c >= 0);
+    struct rlimit lim, low;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &lim), 0);
+    low = lim;
+    low.rlim_cur = (rlim_t)c + 1;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int holes[64], n = 0, hole;
+    while ((hole = dup(c)) >= 0 && n < 64)
+        holes[n++] = hole;
+    CHECK_EQ(tuza_accept(listener), -EMFILE);
+    CHECK_EQ(tuza_listen("tcp", "127.0.0.1:0"), -EMFILE);
+    CHECK_EQ(tuza_dial("tcp", at), -EMFILE);
+    while (n > 0)
+        CHECK_EQ(close(holes[--n]), 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &lim), 0);
+    int s = tuza_accept(listener);
+    CHECK(s >= 0);
+    CHECK_EQ(tuza_close(s), 0);
+    CHECK_EQ(tuza_close(c), 0);
+    CHECK_EQ(tuza_close(listener), 0);
+}
+
+TEST_MAIN_TUZA()
