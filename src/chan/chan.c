@@ -466,3 +466,12 @@ void tz_chan_close_owned(tz_m *m, tuza_chan *c)
     tz_spin_lock(&c->lock, alone);
     close_locked(m, c, alone);
 }
+
+tz_g *tz_chan_give(tuza_chan *c, const int64_t *value)
+{
+    tz_sudog *s = tz_waitq_get(&c->recvq);
+    if (s->elem)
+        copy(s->elem, value, sizeof *value);
+    s->g->result = true;
+    return s->g;
+}

@@ -57,6 +57,9 @@ struct tuza_chan {
 tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes);
 /* Closes it. Inside the runtime with a P. */
 void tz_chan_close_owned(tz_m *m, tuza_chan *c);
+/* Under the lock: hands the value of a timer's channel to the first that waits (there is one), which is to be
+ * made runnable when the lock is free. */
+tz_g *tz_chan_give(tuza_chan *c, const int64_t *value);
 /* tuza_chan_unref in two parts, for those who may not call the allocator. True: it was the last reference,
  * and tz_chan_free remains to be called, in user code. */
 bool tz_chan_drop(tuza_chan *c);

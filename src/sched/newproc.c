@@ -134,6 +134,21 @@ static TZ_NOINLINE int threads_and(bool (*refill)(tz_p *p), tz_m **m)
     return -ENOMEM;
 }
 
+/* One of p's, which has one, and a slot for it: of a goroutine that counts from here on. */
+TZ_INLINE tz_start *take_start(tz_p *p, void (*fn)(void *), const void *pc, uint64_t parent)
+{
+    p->slots--;
+    tz_start *s = p->starts;
+    p->starts = s->link ? tz_work_start(s->link) : NULL;
+    p->nstarts--;
+    s->fn = fn;
+    tz_store_relaxed(&s->go_pc, pc);
+    tz_store_relaxed(&s->parent_goid, parent);
+    tz_store_relaxed(&s->goid, next_goid(p));
+    tz_store_relaxed(&p->ngo, p->ngo + 1);
+    return s;
+}
+
 TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size, const void *pc)
 {
     if (TZ_UNLIKELY(!fn))
@@ -146,26 +161,27 @@ TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size
             return err;
         p = m->p;
     }
-    p->slots--;
-    tz_start *s = p->starts;
-    p->starts = s->link ? tz_work_start(s->link) : NULL;
-    p->nstarts--;
-    s->fn = fn;
-    uint64_t parent = m->g->goid;
+    tz_start *s = take_start(p, fn, pc, m->g->goid | (copy ? TZ_START_COPIED : 0));
     if (copy) {
         memcpy(s->copy, copy, size);
         s->size = size;
-        parent |= TZ_START_COPIED;
     } else {
         s->arg = arg;
     }
-    tz_store_relaxed(&s->go_pc, pc);
-    tz_store_relaxed(&s->parent_goid, parent);
-    tz_store_relaxed(&s->goid, next_goid(p));
-    tz_store_relaxed(&p->ngo, p->ngo + 1);
     tz_runnext_put(p, tz_work_of_start(s));
     tz_leave(m);
     return 0;
+}
+
+void tz_newproc(tz_m *m, void (*fn)(void *), void *arg, const void *pc)
+{
+    tz_p *p = m->p;
+    if (TZ_UNLIKELY(!p->slots || !p->starts) && !tz_starts_refill(p))
+        tz_throw("out of memory");
+    tz_store_relaxed(&tz_sched.had_goroutines, 1);
+    tz_start *s = take_start(p, fn, pc, 0);
+    s->arg = arg;
+    tz_runq_put(p, tz_work_of_start(s));
 }
 
 static bool any_slots(tz_p *p)

@@ -159,6 +159,17 @@ TZ_INLINE void tz_ready(tz_m *m, tz_g *g)
     tz_runnext_put(m->p, tz_work_of_g(g));
 }
 
+/* The same behind what is runnable on this P: for many at once, which then run in their order. */
+TZ_INLINE void tz_ready_behind(tz_m *m, tz_g *g)
+{
+    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
+    tz_runq_put(m->p, tz_work_of_g(g));
+}
+
+/* newproc.c: starts a goroutine from inside the runtime, g0 too, behind what is runnable on this P. pc: where
+ * it was asked for, or NULL. Throws "out of memory". The runtime's threads have been started. */
+void tz_newproc(tz_m *m, void (*fn)(void *), void *arg, const void *pc);
+
 /* tz_ready and tz_leave, as the last act of a function that returns true (or nothing). */
 bool tz_ready_leave_slow(tz_m *m, tz_g *g);
 TZ_INLINE bool tz_ready_leave(tz_m *m, tz_g *g)
@@ -215,6 +226,8 @@ void tz_end_world(void);
 void tz_need_runtime(void);
 /* And its threads run: for whoever starts a goroutine or waits. In user code. 0 or a negative errno. */
 int tz_need_threads(void);
+/* The same for a timer that is to fire while nobody waits; throws where there can be none. */
+void tz_need_fire(void);
 /* Starts everything and runs fn(arg) as the main goroutine, first on the calling thread.
  * Returns only a negative errno. signals(true) installs the handlers once nothing can fail. */
 int tz_sched_run(void (*fn)(void *), void *arg, void (*signals)(bool on));

@@ -121,6 +121,12 @@ int tz_need_threads(void)
     return err;
 }
 
+void tz_need_fire(void)
+{
+    if (TZ_UNLIKELY(tz_load_acquire(&tz_sched.threads) != 2) && tz_need_threads() < 0)
+        tz_throw("newosproc");
+}
+
 static tz_g *new_main(void)
 {
     size_t size = tz_os_stack_limit();
