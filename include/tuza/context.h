@@ -28,6 +28,7 @@
 
 #include "tuza/base.h"
 #include "tuza/chan.h"
+#include "tuza/time.h"
 
 TUZA_BEGIN_DECLS
 
@@ -51,7 +52,19 @@ TUZA_API tuza_context *tuza_context_background(void);
 TUZA_API tuza_context *tuza_context_with_cancel(tuza_context *parent);
 
 /*
- * As with_cancel, and carries a value: tuza_context_value(ctx, key) is value.
+ * As with_cancel, and done with -ETIMEDOUT at the time `when` on tuza_now's
+ * clock, or ns from now: at once where that is past. Where parent has an
+ * earlier deadline, that one holds. A time that overflows never comes.
+ * Blocks: never. Returns: never NULL; throws "out of memory".
+ * Panics: "cannot create context from nil parent".
+ * Owns: the caller has the first reference. Callable from: any thread.
+ * Go: context.WithDeadline, context.WithTimeout.
+ */
+TUZA_API tuza_context *tuza_context_with_deadline(tuza_context *parent, int64_t when);
+TUZA_API tuza_context *tuza_context_with_timeout(tuza_context *parent, int64_t ns);
+
+/*
+ * A context of parent's with a value: tuza_context_value(ctx, key) is value.
  * Keys are compared as pointers: the address of a static variable is a good
  * one, since nobody else can have it by mistake. with_value_free calls
  * free_value(value) when the last reference is gone. The context is done when
@@ -111,12 +124,42 @@ TUZA_API int tuza_context_err(const tuza_context *ctx);
 TUZA_API int tuza_context_cause(const tuza_context *ctx);
 
 /*
+ * When ctx will be done at the latest, on tuza_now's clock: its deadline, or
+ * an earlier one above it; 0 where there is none.
+ * Blocks: never. Callable from: any thread. Go: ctx.Deadline().
+ */
+TUZA_API int64_t tuza_context_deadline(const tuza_context *ctx);
+
+/*
  * The value of key in ctx or the nearest context above it that has one; NULL
  * where none has.
  * Blocks: never. Owns: borrowed, as the context that has it. Callable from: any thread.
  * Go: ctx.Value(key).
  */
 TUZA_API void *tuza_context_value(const tuza_context *ctx, const void *key);
+
+/*
+ * Calls fn(arg) in a goroutine of its own when ctx is done; at once where it
+ * is already. The result is a timer: tuza_timer_stop says whether it prevented
+ * the call, tuza_timer_stop_wait also waits for one that has started,
+ * tuza_timer_reset makes it one of tuza_after_func. It holds ctx until it is
+ * freed.
+ * Blocks: never. Returns: never NULL; throws "out of memory", also where there
+ * is none for the goroutine when ctx is done.
+ * Owns: to be freed, or detached; arg must live until fn has returned.
+ * Callable from: any thread. Go: context.AfterFunc.
+ */
+TUZA_API tuza_timer *tuza_context_after_func(tuza_context *ctx, void (*fn)(void *arg), void *arg)
+    TUZA_NONNULL(2);
+
+/*
+ * Parks the caller for at least ns nanoseconds, as tuza_sleep, but only until
+ * ctx is done.
+ * Blocks: goroutine. Returns: 0 where the time is over; tuza_context_err(ctx)
+ * where ctx came first, or is done already.
+ * Callable from: any thread. Go: select { case <-time.After(d): case <-ctx.Done(): }.
+ */
+TUZA_API int tuza_context_sleep(tuza_context *ctx, int64_t ns);
 
 /*
  * ref takes a further reference and returns ctx. unref drops one; the last

@@ -20,12 +20,12 @@
 #include "base/fatal.h"
 #include "panic/panic.h"
 
-static void lock_tree(tz_m *m, tz_cancel *c)
+void tz_cancel_lock(tz_m *m, tz_cancel *c)
 {
     tz_spin_lock(&c->root->lock, m->p->alone);
 }
 
-static void unlock_tree(tz_m *m, tz_cancel *c)
+void tz_cancel_unlock(tz_m *m, tz_cancel *c)
 {
     tz_spin_unlock(&c->root->lock, m->p->alone);
 }
@@ -61,14 +61,11 @@ static void end_one(tz_m *m, tz_cancel *c, int err, int cause)
     tz_store_relaxed(&c->err, -err); /* before done is closed, whose lock orders it */
     if (c->done)
         tz_chan_close_owned(m, c->done);
+    tz_cancel_disarm(c);
     tz_store_release(&c->err, err); /* pairs with tuza_context_err */
 }
 
-/*
- * Under the tree's lock: ends c, which is not done, and what hangs from it.
- * Returns those with nodes to be told, a list by tell_next.
- */
-static tz_cancel *end_locked(tz_m *m, tz_cancel *c, int err, int cause)
+tz_cancel *tz_cancel_end_locked(tz_m *m, tz_cancel *c, int err, int cause)
 {
     tz_cancel *tell = NULL, **tell_end = &tell;
     unhang(c);
@@ -109,27 +106,27 @@ static void wake_unwatchers(tz_m *m, tz_cancel *c, const tz_context_node *n)
 static void tell_all(tz_cancel *c)
 {
     tz_m *m = tz_enter();
-    lock_tree(m, c);
+    tz_cancel_lock(m, c);
     while (has_nodes(c)) {
         tz_context_node *n = c->nodes.next;
         take_off(n);
         c->telling = n;
         c->teller = m->g->goid;
-        unlock_tree(m, c);
+        tz_cancel_unlock(m, c);
         tz_leave(m);
         n->done(n);
         m = tz_enter();
-        lock_tree(m, c);
+        tz_cancel_lock(m, c);
         c->telling = NULL;
         wake_unwatchers(m, c, n);
     }
-    unlock_tree(m, c);
+    tz_cancel_unlock(m, c);
     tz_leave(m);
 }
 
-static void tell(tz_cancel *c)
+void tz_cancel_tell(void *list)
 {
-    while (c) {
+    for (tz_cancel *c = list; c;) {
         tz_cancel *next = c->tell_next;
         tell_all(c);
         tuza_context_unref(&c->ctx);
@@ -143,12 +140,12 @@ void tuza_context_cancel_cause(tuza_context *ctx, int cause)
     if (!c)
         tz_panic_outside("tuza: cancel of a context that can't be cancelled");
     tz_m *m = tz_enter();
-    lock_tree(m, c); /* where it is being cancelled already: until all that is derived is done too */
+    tz_cancel_lock(m, c); /* where it is being cancelled already: until all that is derived is done too */
     if (!c->err)
-        list = end_locked(m, c, -ECANCELED, cause ? cause : -ECANCELED);
-    unlock_tree(m, c);
+        list = tz_cancel_end_locked(m, c, -ECANCELED, cause ? cause : -ECANCELED);
+    tz_cancel_unlock(m, c);
     tz_leave(m);
-    tell(list);
+    tz_cancel_tell(list);
 }
 
 void tuza_context_cancel(tuza_context *ctx)
@@ -156,17 +153,19 @@ void tuza_context_cancel(tuza_context *ctx)
     tuza_context_cancel_cause(ctx, 0);
 }
 
-void tz_cancel_hang(tz_cancel *c)
+tz_cancel *tz_cancel_make(tuza_context *parent)
 {
-    tz_cancel *up = c->ctx.parent->cancel;
+    tz_cancel *c = tz_context_make(parent, sizeof *c);
+    tz_cancel *up = parent->cancel;
     c->ctx.is_cancel = true;
     c->ctx.cancel = c;
     c->nodes.next = c->nodes.prev = &c->nodes;
     c->root = up ? up->root : c;
     if (!up)
-        return;
+        return c;
+    c->deadline = up->deadline;
     tz_m *m = tz_enter();
-    lock_tree(m, c);
+    tz_cancel_lock(m, c);
     if (up->err) {
         c->err = up->err;
         c->cause = up->cause;
@@ -177,29 +176,29 @@ void tz_cancel_hang(tz_cancel *c)
             c->next->prev = c;
         up->first = c;
     }
-    unlock_tree(m, c);
+    tz_cancel_unlock(m, c);
     tz_leave(m);
+    return c;
 }
 
 tuza_context *tuza_context_with_cancel(tuza_context *parent)
 {
-    tz_cancel *c = tz_context_make(parent, sizeof *c);
-    tz_cancel_hang(c);
-    return &c->ctx;
+    return &tz_cancel_make(parent)->ctx;
 }
 
 bool tz_cancel_drop(tz_cancel *c)
 {
     tz_m *m = tz_enter();
-    lock_tree(m, c);
+    tz_cancel_lock(m, c);
     unhang(c);
     bool watched = has_nodes(c);
-    unlock_tree(m, c);
+    tz_cancel_disarm(c);
+    bool armed = c->dead = c->armed;
+    tz_cancel_unlock(m, c);
     tz_leave(m);
     if (watched)
         tz_throw("tuza: unref of a context in use");
-    tuza_chan_unref(c->done);
-    return true;
+    return !armed;
 }
 
 tuza_chan *tuza_context_done(tuza_context *ctx)
@@ -212,7 +211,7 @@ tuza_chan *tuza_context_done(tuza_context *ctx)
         return done;
     tuza_chan *made = tz_chan_make_owned(0, 0);
     tz_m *m = tz_enter();
-    lock_tree(m, c);
+    tz_cancel_lock(m, c);
     done = c->done;
     if (!done) {
         done = made;
@@ -221,7 +220,7 @@ tuza_chan *tuza_context_done(tuza_context *ctx)
             tz_chan_close_owned(m, done);
         tz_store_release(&c->done, done);
     }
-    unlock_tree(m, c);
+    tz_cancel_unlock(m, c);
     tz_leave(m);
     tuza_chan_unref(made);
     return done;
@@ -231,8 +230,8 @@ tuza_chan *tuza_context_done(tuza_context *ctx)
 static TZ_COLD void wait_for_end(tz_cancel *c)
 {
     tz_m *m = tz_enter();
-    lock_tree(m, c);
-    unlock_tree(m, c);
+    tz_cancel_lock(m, c);
+    tz_cancel_unlock(m, c);
     tz_leave(m);
 }
 
@@ -259,13 +258,18 @@ int tuza_context_cause(const tuza_context *ctx)
     return c && err_of(c) ? tz_load_relaxed(&c->cause) : 0;
 }
 
+bool tz_context_ends(const tuza_context *ctx)
+{
+    return tz_cancel_of(ctx) != NULL;
+}
+
 bool tz_context_watch(tuza_context *ctx, tz_context_node *n)
 {
     tz_cancel *c = tz_cancel_of(ctx);
     if (!c)
         return true;
     tz_m *m = tz_enter();
-    lock_tree(m, c);
+    tz_cancel_lock(m, c);
     bool watched = !c->err;
     if (watched) {
         n->next = &c->nodes;
@@ -273,7 +277,7 @@ bool tz_context_watch(tuza_context *ctx, tz_context_node *n)
         n->prev->next = n;
         c->nodes.prev = n;
     }
-    unlock_tree(m, c);
+    tz_cancel_unlock(m, c);
     tz_leave(m);
     return watched;
 }
@@ -293,9 +297,9 @@ bool tz_context_unwatch_try(tuza_context *ctx, tz_context_node *n)
     if (!c)
         return true;
     tz_m *m = tz_enter();
-    lock_tree(m, c);
+    tz_cancel_lock(m, c);
     bool taken = unwatch_locked(n);
-    unlock_tree(m, c);
+    tz_cancel_unlock(m, c);
     tz_leave(m);
     return taken;
 }
@@ -306,9 +310,9 @@ void tz_context_unwatch(tuza_context *ctx, tz_context_node *n)
     if (!c)
         return;
     tz_m *m = tz_enter_movable();
-    lock_tree(m, c);
+    tz_cancel_lock(m, c);
     if (unwatch_locked(n) || c->telling != n || c->teller == m->g->goid) {
-        unlock_tree(m, c);
+        tz_cancel_unlock(m, c);
         tz_leave(m);
         return;
     }

@@ -34,8 +34,9 @@ struct tuza_context {
 /* One that can be cancelled. */
 struct tz_cancel {
     tuza_context ctx;
-    tz_cancel *root; /* const: whose lock it is */
-    tz_spin lock;    /* the root's */
+    tz_cancel *root;  /* const: whose lock it is */
+    tz_spin lock;     /* the root's */
+    int64_t deadline; /* const: its own, or an earlier one above it; 0: none */
 
     /* Under the lock: */
     tz_cancel *up;          /* NULL: the root, or taken off the tree because it is done */
@@ -50,6 +51,9 @@ struct tz_cancel {
     tz_context_node *telling; /* the one whose done runs, */
     uint64_t teller;          /* and the goroutine in which it does */
     tz_waitq unwatchers;      /* who waits for one to be over: elem is the node */
+    tz_timer timer;           /* of its own deadline */
+    bool armed;               /* it is in a heap, or fires just now */
+    bool dead;                /* that fire has c for itself */
     tz_cancel *tell_next;     /* the next with nodes to be told; own by whoever cancels */
 };
 
@@ -60,11 +64,23 @@ TZ_INLINE tz_cancel *tz_cancel_of(const tuza_context *ctx)
 
 /* context.c: a context of `size` bytes, zero but for its parent, to which it takes a reference. */
 void *tz_context_make(tuza_context *parent, size_t size);
+/* Frees ctx, to which there is no reference, and drops that to its parent. In user code. */
+void tz_context_free(tuza_context *ctx);
 
-/* cancel.c */
-/* c is new: hangs it from what is above it. */
-void tz_cancel_hang(tz_cancel *c);
-/* The last reference is gone. False: c can't be freed yet, and somebody else will see to it. */
+/* cancel.c. Under the tree's lock: */
+void tz_cancel_lock(tz_m *m, tz_cancel *c);
+void tz_cancel_unlock(tz_m *m, tz_cancel *c);
+/* Ends c, which is not done, and what hangs from it. Returns those with nodes to be told, a list by tell_next,
+ * for tz_cancel_tell. */
+tz_cancel *tz_cancel_end_locked(tz_m *m, tz_cancel *c, int err, int cause);
+/* In user code, with that list. */
+void tz_cancel_tell(void *list);
+/* A new one that hangs from what is above it. */
+tz_cancel *tz_cancel_make(tuza_context *parent);
+/* The last reference is gone: in user code. False: a fire has it, and frees it. */
 bool tz_cancel_drop(tz_cancel *c);
+
+/* deadline.c: takes c's timer off its heap, under the lock. */
+void tz_cancel_disarm(tz_cancel *c);
 
 #endif /* TZ_CANCEL_H */

@@ -63,6 +63,20 @@ tuza_context *tuza_context_ref(tuza_context *ctx)
     return ctx;
 }
 
+/* Returns its parent, with the reference to that. */
+static tuza_context *free_one(tuza_context *ctx)
+{
+    tuza_context *parent = ctx->parent;
+    void (*free_value)(void *) = ctx->free_value;
+    void *value = ctx->value;
+    if (ctx->is_cancel)
+        tuza_chan_unref(ctx->cancel->done);
+    free(ctx);
+    if (free_value)
+        free_value(value);
+    return parent;
+}
+
 /* A loop, since the last reference to a context may be the last to any number above it. */
 void tuza_context_unref(tuza_context *ctx)
 {
@@ -70,14 +84,13 @@ void tuza_context_unref(tuza_context *ctx)
         /* acq_rel: all use under other references is over, and visible, before it is freed */
         if (tz_sub_acq_rel(&ctx->refs, 1) != 1)
             return;
-        if (ctx->is_cancel && !tz_cancel_drop(TZ_CONTAINER_OF(ctx, tz_cancel, ctx)))
+        if (ctx->is_cancel && !tz_cancel_drop(ctx->cancel))
             return;
-        tuza_context *parent = ctx->parent;
-        void (*free_value)(void *) = ctx->free_value;
-        void *value = ctx->value;
-        free(ctx);
-        if (free_value)
-            free_value(value);
-        ctx = parent;
+        ctx = free_one(ctx);
     }
+}
+
+void tz_context_free(tuza_context *ctx)
+{
+    tuza_context_unref(free_one(ctx));
 }

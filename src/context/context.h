@@ -28,4 +28,7 @@ void tz_context_unwatch(tuza_context *ctx, tz_context_node *n);
 /* The same without the wait. False: done has been called, or is just going to be. */
 bool tz_context_unwatch_try(tuza_context *ctx, tz_context_node *n);
 
+/* Whether ctx can ever be done. */
+bool tz_context_ends(const tuza_context *ctx);
+
 #endif /* TZ_CONTEXT_H */

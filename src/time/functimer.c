@@ -123,9 +123,9 @@ void tz_functimer_init(tz_functimer *f, void (*fn)(void *), void *arg, const voi
     f->refs = 1;
 }
 
-void tz_functimer_hook(tz_functimer *f)
+void tz_functimer_hook(tz_functimer *f, bool by_somebody)
 {
-    f->refs++;
+    f->refs += by_somebody;
     f->hooked = true;
 }
 

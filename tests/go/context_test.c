@@ -344,4 +344,244 @@ TEST(churn)
     tuza_context_unref(shared);
 }
 
+#define MS   TUZA_MILLISECOND
+#define HOUR (3600 * TUZA_SECOND)
+
+/* CX-08: a deadline, in the past too; the parent's where that is earlier; cancelled before. */
+TEST(deadlines)
+{
+    tuza_context *bg = tuza_context_background();
+    int64_t before = tuza_now();
+    tuza_context *ctx = tuza_context_with_timeout(bg, 3 * MS);
+    int64_t when = tuza_context_deadline(ctx);
+    CHECK(when >= before + 3 * MS && when <= tuza_now() + 3 * MS);
+    CHECK(!tuza_chan_recv(tuza_context_done(ctx), NULL));
+    CHECK(tuza_now() >= when);
+    check_done(ctx, -ETIMEDOUT);
+    CHECK_EQ(tuza_context_cause(ctx), -ETIMEDOUT);
+    tuza_context_cancel(ctx);
+    check_done(ctx, -ETIMEDOUT);
+    tuza_context_unref(ctx);
+
+    const int64_t past[] = {0, -1, 1, INT64_MIN, before};
+    for (int i = 0; i < 5; i++) {
+        ctx = tuza_context_with_deadline(bg, past[i]);
+        check_done(ctx, -ETIMEDOUT);
+        tuza_context_unref(ctx);
+    }
+    ctx = tuza_context_with_timeout(bg, 0);
+    check_done(ctx, -ETIMEDOUT);
+    tuza_context *child = tuza_context_with_timeout(ctx, HOUR);
+    check_done(child, -ETIMEDOUT);
+    tuza_context_unref(ctx);
+    tuza_context_unref(child);
+
+    ctx = tuza_context_with_timeout(bg, HOUR);
+    child = tuza_context_with_timeout(ctx, 2 * HOUR);
+    CHECK_EQ(tuza_context_deadline(child), tuza_context_deadline(ctx));
+    tuza_context *early = tuza_context_with_timeout(ctx, 2 * MS);
+    CHECK(tuza_context_deadline(early) < tuza_context_deadline(ctx));
+    tuza_context *value = tuza_context_with_value(early, &ctx, NULL);
+    CHECK_EQ(tuza_context_deadline(value), tuza_context_deadline(early));
+    tuza_context *below = tuza_context_with_cancel(early);
+    CHECK_EQ(tuza_context_deadline(below), tuza_context_deadline(early));
+    CHECK(!tuza_chan_recv(tuza_context_done(below), NULL));
+    check_done(below, -ETIMEDOUT);
+    check_done(early, -ETIMEDOUT);
+    check_open(ctx);
+    check_open(child);
+    tuza_context_cancel(ctx);
+    check_done(child, -ECANCELED);
+    check_done(below, -ETIMEDOUT);
+    tuza_context_unref(below);
+    tuza_context_unref(value);
+    tuza_context_unref(early);
+    tuza_context_unref(child);
+    tuza_context_unref(ctx);
+
+    ctx = tuza_context_with_timeout(bg, INT64_MAX); /* never */
+    CHECK_EQ(tuza_context_deadline(ctx), 0);
+    check_open(ctx);
+    child = tuza_context_without_cancel(ctx);
+    CHECK_EQ(tuza_context_deadline(child), 0);
+    CHECK_EQ(tuza_context_deadline(bg) + tuza_context_deadline(NULL), 0);
+    tuza_context_unref(child);
+    tuza_context_unref(ctx);
+}
+
+/* The last unref stops the timer: also where that is just firing. */
+TEST(deadline_unref)
+{
+    for (int i = 0; i < 3000 / SCALE + 1; i++) {
+        tuza_context *ctx = tuza_context_with_timeout(tuza_context_background(), i % 40 * TUZA_MICROSECOND);
+        tuza_context *child = tuza_context_with_timeout(ctx, i % 30 * TUZA_MICROSECOND);
+        tuza_context_unref(ctx);
+        if (i % 3 == 0)
+            tuza_sleep(i % 50 * TUZA_MICROSECOND);
+        if (i % 5 == 0)
+            tuza_context_cancel(child);
+        tuza_context_unref(child);
+        tuza_context_unref(tuza_context_with_timeout(tuza_context_background(), HOUR));
+    }
+    settle(1);
+}
+
+static int calls, calls_going, release;
+static void count(void *arg)
+{
+    flag_add((int *)arg, 1);
+}
+static void hold(void *arg)
+{
+    flag_add(&calls_going, 1);
+    EVENTUALLY(flag_get(&release));
+    flag_add((int *)arg, 1);
+}
+
+/* CX-12: called once, in a goroutine of its own, after cancel, timeout, or at once; stop's results. */
+TEST(after_func)
+{
+    tuza_context *bg = tuza_context_background();
+    tuza_context *ctx = tuza_context_with_cancel(bg);
+    calls = calls_going = release = 0;
+    tuza_timer *a = tuza_context_after_func(ctx, count, &calls),
+               *b = tuza_context_after_func(ctx, count, &calls),
+               *c = tuza_context_after_func(ctx, hold, &calls);
+    CHECK(tuza_timer_chan(a) == NULL);
+    CHECK(tuza_timer_stop(b));
+    CHECK(!tuza_timer_stop(b));
+    CHECK_EQ(flag_get(&calls), 0);
+    tuza_context_cancel(ctx); /* does not wait for what is called */
+    EVENTUALLY(flag_get(&calls) == 1 && flag_get(&calls_going) == 1);
+    CHECK(!tuza_timer_stop(a));
+    CHECK(!tuza_timer_stop(c));
+    flag_set(&release, 1);
+    CHECK(!tuza_timer_stop_wait(c));
+    CHECK_EQ(flag_get(&calls), 2);
+    tuza_timer *d = tuza_context_after_func(ctx, count, &calls); /* done already */
+    EVENTUALLY(flag_get(&calls) == 3);
+    CHECK(!tuza_timer_reset(d, 0)); /* an ordinary one from here on */
+    EVENTUALLY(flag_get(&calls) == 4);
+    tuza_context_unref(ctx);
+    tuza_timer_free(a);
+    tuza_timer_free(b);
+    tuza_timer_free(c);
+    tuza_timer_free(d);
+
+    ctx = tuza_context_with_timeout(bg, MS);
+    tuza_timer_detach(tuza_context_after_func(ctx, count, &calls));
+    tuza_context_unref(ctx); /* held */
+    EVENTUALLY(flag_get(&calls) == 5);
+
+    a = tuza_context_after_func(bg, count, &calls);
+    b = tuza_context_after_func(NULL, count, &calls);
+    CHECK(tuza_timer_stop(a) && !tuza_timer_stop(a));
+    CHECK(tuza_timer_reset(b, 0));
+    EVENTUALLY(flag_get(&calls) == 6);
+    tuza_timer_free(a);
+    tuza_timer_free(b);
+
+    ctx = tuza_context_with_cancel(bg);
+    a = tuza_context_after_func(ctx, count, &calls);
+    CHECK(tuza_timer_reset(a, HOUR)); /* is not the context's any more */
+    tuza_context_cancel(ctx);
+    CHECK(tuza_timer_stop_wait(a));
+    CHECK_EQ(flag_get(&calls), 6);
+    tuza_timer_free(a);
+    tuza_context_unref(ctx);
+    settle(1);
+}
+
+static void cancel_it(void *ctx)
+{
+    tuza_context_cancel(ctx);
+    tuza_context_unref(ctx);
+}
+
+/* CX-12: stopped, moved and freed while the context is cancelled. */
+TEST(after_func_races)
+{
+    for (int i = 0; i < 2000 / SCALE + 1; i++) {
+        tuza_context *ctx = tuza_context_with_cancel(tuza_context_background());
+        int *mine = calloc(1, sizeof *mine);
+        tuza_timer *t = tuza_context_after_func(ctx, count, mine);
+        GO(cancel_it, ctx);
+        for (int k = i % 4; k > 0; k--)
+            tuza_gosched();
+        bool prevented = i % 3 == 0 && tuza_timer_stop(t);
+        prevented |= tuza_timer_stop_wait(t);
+        CHECK_EQ(flag_get(mine), !prevented);
+        tuza_timer_free(t);
+        free(mine);
+    }
+    settle(1);
+}
+
+typedef struct sleeper {
+    tuza_context *ctx;
+    int64_t ns;
+    int result, over;
+} sleeper;
+static void do_sleep(void *arg)
+{
+    sleeper *s = arg;
+    s->result = tuza_context_sleep(s->ctx, s->ns);
+    flag_add(&s->over, 1);
+}
+
+/* The sleep that a context ends; TM-01, TM-02 hold for it. */
+TEST(sleep)
+{
+    tuza_context *ctx = tuza_context_with_cancel(tuza_context_background());
+    CHECK_EQ(tuza_context_sleep(ctx, 0), 0);
+    CHECK_EQ(tuza_context_sleep(ctx, INT64_MIN), 0);
+    int64_t before = tuza_now();
+    CHECK_EQ(tuza_context_sleep(ctx, 2 * MS), 0);
+    CHECK(tuza_now() >= before + 2 * MS);
+    before = tuza_now();
+    CHECK_EQ(tuza_context_sleep(NULL, MS), 0);
+    CHECK_EQ(tuza_context_sleep(tuza_context_background(), MS), 0);
+    CHECK(tuza_now() >= before + 2 * MS);
+    sleeper s[3] = {{.ctx = ctx, .ns = HOUR}, {.ctx = ctx, .ns = INT64_MAX}, {.ctx = ctx, .ns = MS}};
+    for (int i = 0; i < 3; i++)
+        GO(do_sleep, &s[i]);
+    EVENTUALLY(flag_get(&s[2].over));
+    CHECK_EQ(s[2].result, 0);
+    CHECK_EQ(flag_get(&s[0].over) + flag_get(&s[1].over), 0);
+    tuza_context_cancel(ctx);
+    for (int i = 0; i < 2; i++) {
+        EVENTUALLY(flag_get(&s[i].over));
+        CHECK_EQ(s[i].result, -ECANCELED);
+    }
+    CHECK_EQ(tuza_context_sleep(ctx, HOUR), -ECANCELED);
+    CHECK_EQ(tuza_context_sleep(ctx, 0), -ECANCELED);
+    tuza_context_unref(ctx);
+    ctx = tuza_context_with_timeout(tuza_context_background(), MS);
+    CHECK_EQ(tuza_context_sleep(ctx, HOUR), -ETIMEDOUT);
+    tuza_context_unref(ctx);
+    settle(1);
+}
+
+/* Cancelled, or timed out, just when the time of the sleep is over. */
+TEST(sleep_races)
+{
+    for (int i = 0; i < 1000 / SCALE + 1; i++) {
+        int64_t ns = i % 60 * TUZA_MICROSECOND;
+        tuza_context *ctx = tuza_context_with_timeout(tuza_context_background(), i % 2 ? ns : HOUR);
+        sleeper s[2] = {{.ctx = ctx, .ns = ns}, {.ctx = ctx, .ns = ns}};
+        GO(do_sleep, &s[0]);
+        GO(do_sleep, &s[1]);
+        if (i % 2 == 0) {
+            tuza_sleep(i % 70 * TUZA_MICROSECOND);
+            tuza_context_cancel(ctx);
+        }
+        for (int k = 0; k < 2; k++) {
+            EVENTUALLY(flag_get(&s[k].over));
+            CHECK(s[k].result == 0 || s[k].result == tuza_context_err(ctx));
+        }
+        settle(1);
+        tuza_context_unref(ctx);
+    }
+}
+
 TEST_MAIN_TUZA()

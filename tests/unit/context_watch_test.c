@@ -114,6 +114,24 @@ TEST(waits_for_done)
     tuza_context_unref(ctx);
 }
 
+/* By a deadline: in a goroutine. */
+TEST(told_by_deadline)
+{
+    tuza_context *ctx = tuza_context_with_timeout(tuza_context_background(), TUZA_MILLISECOND);
+    tuza_context *child = tuza_context_with_cancel(ctx);
+    watcher a, b;
+    watch(ctx, &a)->hold = 1;
+    watch(child, &b);
+    EVENTUALLY(flag_get(&a.told));
+    CHECK_EQ(a.err, -ETIMEDOUT);
+    flag_set(&a.hold, 0);
+    EVENTUALLY(flag_get(&b.told));
+    tz_context_unwatch(ctx, &a.node);
+    settle(1);
+    tuza_context_unref(child);
+    tuza_context_unref(ctx);
+}
+
 static int rounds_over;
 static void watch_and_unwatch(void *arg)
 {
