@@ -70,8 +70,8 @@ void tz_context_free(tuza_context *ctx);
 /* cancel.c. Under the tree's lock: */
 void tz_cancel_lock(tz_m *m, tz_cancel *c);
 void tz_cancel_unlock(tz_m *m, tz_cancel *c);
-/* Ends c, which is not done, and what hangs from it. Returns those with nodes to be told, a list by tell_next,
- * for tz_cancel_tell. */
+/* Ends c, which is not done, and what hangs from it. Returns those with nodes to be told, a list by
+ * tell_next, for tz_cancel_tell. */
 tz_cancel *tz_cancel_end_locked(tz_m *m, tz_cancel *c, int err, int cause);
 /* In user code, with that list. */
 void tz_cancel_tell(void *list);

@@ -128,12 +128,11 @@ bool tz_chantimer_stop(tuza_timer *t)
 
 bool tz_chantimer_reset(tuza_timer *t, int64_t ns)
 {
-    int64_t when = tz_time_after(ns);
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
     tz_spin_lock(&t->chan->lock, alone);
     bool active = t->when != 0;
-    t->when = when;
+    t->when = tz_time_after(ns); /* under the lock: later than any value that was received */
     if (t->is_ticker)
         t->period = ns;
     if (t->chan->recvq.first)

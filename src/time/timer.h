@@ -66,8 +66,8 @@ struct tz_functimer {
  * the runtime's threads. */
 void tz_functimer_init(tz_functimer *f, void (*fn)(void *), void *arg, const void *pc,
                        const tz_functimer_hooks *hooks);
-/* It is set, without a time, before anybody else has it. By somebody: with a reference for who will start it, or
- * drop that; else for ever. */
+/* It is set, without a time, before anybody else has it. By somebody: with a reference for who will start it,
+ * or drop that; else for ever. */
 void tz_functimer_hook(tz_functimer *f, bool by_somebody);
 /* Starts it, where it is still hooked, by the hook's reference. In user code. */
 void tz_functimer_start(tz_functimer *f);
