@@ -22,10 +22,10 @@
 const tz_network *tz_network_find(const char *name)
 {
     static const tz_network all[] = {
-        {"tcp", AF_UNSPEC, SOCK_STREAM},      {"tcp4", AF_INET, SOCK_STREAM},
-        {"tcp6", AF_INET6, SOCK_STREAM},      {"udp", AF_UNSPEC, SOCK_DGRAM},
-        {"udp4", AF_INET, SOCK_DGRAM},        {"udp6", AF_INET6, SOCK_DGRAM},
-        {"unix", AF_UNIX, SOCK_STREAM},       {"unixgram", AF_UNIX, SOCK_DGRAM},
+        {"tcp", AF_UNSPEC, SOCK_STREAM},         {"tcp4", AF_INET, SOCK_STREAM},
+        {"tcp6", AF_INET6, SOCK_STREAM},         {"udp", AF_UNSPEC, SOCK_DGRAM},
+        {"udp4", AF_INET, SOCK_DGRAM},           {"udp6", AF_INET6, SOCK_DGRAM},
+        {"unix", AF_UNIX, SOCK_STREAM},          {"unixgram", AF_UNIX, SOCK_DGRAM},
         {"unixpacket", AF_UNIX, SOCK_SEQPACKET},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -39,7 +39,7 @@ static int unix_address(const char *path, tz_addr **list, size_t *n)
     size_t len = strlen(path);
     if (len == 0)
         return -EINVAL;
-    if (len > sizeof (*list)->un.sun_path - (path[0] != '@')) /* an abstract name has no end mark */
+    if (len > sizeof(*list)->un.sun_path - (path[0] != '@')) /* an abstract name has no end mark */
         return -ENAMETOOLONG;
     tz_addr *a = calloc(1, sizeof *a);
     if (!a)
@@ -187,8 +187,8 @@ static int copy(const struct addrinfo *found, tz_addr **list, size_t *n)
     return 0;
 }
 
-int tz_addr_resolve(tuza_context *ctx, const tz_network *net, const char *text, bool listening, tz_addr **list,
-                    size_t *n)
+int tz_addr_resolve(tuza_context *ctx, const tz_network *net, const char *text, bool listening,
+                    tz_addr **list, size_t *n)
 {
     if (net->family == AF_UNIX)
         return unix_address(text, list, n);

@@ -16,8 +16,8 @@
  * owner never inherits, whoever closed the one before.
  *
  * What remains: a file of ours closed by plain close(), its number then that
- * of a file which tuza did not open. Until a wait has noticed, that would
- * look registered. watch.c asks for those that wait for long.
+ * of a file which tuza did not open. That would look registered; the poller's
+ * sweep notices it, within seconds, where somebody waits.
  */
 #include "net/fd.h"
 
@@ -126,11 +126,12 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
 
 int tz_fd_is_new(tz_fd *f, int fd)
 {
-    bool had = tz_netpoll_has(&f->pd);
+    bool moved = tz_netpoll_moved(&f->pd);
+    bool had = moved || tz_netpoll_has(&f->pd);
     int r = tz_netpoll_add(&f->pd, fd);
-    if (r > 0 || (r == 0 && !had)) /* known, or for the first time */
+    if (!moved && (r > 0 || (r == 0 && !had))) /* known, or for the first time */
         return 0;
-    if (had && (r == 0 || r == -EPERM)) {
+    if (had && (r >= 0 || r == -EPERM)) {
         begin(f);
         tz_netpoll_kick(&f->pd); /* who waits for the earlier one looks at the generation */
     }

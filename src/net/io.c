@@ -34,7 +34,8 @@ static void give_way(void)
 }
 
 /* The plain call, where nothing can be waited for. */
-static long stuck(tz_fd *f, long (*call)(int fd, const struct iovec *iov, int n), int fd, const struct iovec *iov, int n)
+static long stuck(tz_fd *f, long (*call)(int fd, const struct iovec *iov, int n), int fd,
+                  const struct iovec *iov, int n)
 {
     if (!tz_fd_begin_stuck(f))
         return -ECANCELED;

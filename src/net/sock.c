@@ -183,7 +183,8 @@ static int accept_now(tz_fd *f, int fd, struct sockaddr *from, socklen_t *fromle
         if (r < 0)
             return r;
         if (r == 0) /* what does not listen fails at once */
-            return tz_os_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN) ? -EAGAIN : tz_os_accept(fd, from, fromlen);
+            return tz_os_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN) ? -EAGAIN
+                                                                   : tz_os_accept(fd, from, fromlen);
     }
     return tz_os_accept(fd, from, fromlen);
 }

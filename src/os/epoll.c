@@ -13,7 +13,8 @@
 #include "os/os.h"
 #include "os/sys.h"
 
-#define SAME(ours, theirs) _Static_assert((uint32_t)(ours) == (uint32_t)(theirs), "os.h has the kernel's bits")
+#define SAME(ours, theirs) \
+    _Static_assert((uint32_t)(ours) == (uint32_t)(theirs), "os.h has the kernel's bits")
 SAME(TZ_OS_IN, EPOLLIN);
 SAME(TZ_OS_PRI, EPOLLPRI);
 SAME(TZ_OS_OUT, EPOLLOUT);

@@ -148,7 +148,8 @@ static bool polled_by_others(void)
     if (tz_sched.npidle == n)
         return false;
     for (uint32_t i = 0; i < n; i++)
-        if (tz_load_relaxed(&allp[i]->status) == TZ_P_RUNNING && tz_load_relaxed(&allp[i]->polled_at) > lately)
+        if (tz_load_relaxed(&allp[i]->status) == TZ_P_RUNNING &&
+            tz_load_relaxed(&allp[i]->polled_at) > lately)
             return true;
     return false;
 }
@@ -162,7 +163,8 @@ bool tz_netpoll_unattended(void)
 static tz_m *call_netpoller_locked(void)
 {
     tz_m *m = tz_sched.midle;
-    if (!m || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) || !tz_netpoll_unattended())
+    if (!m || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) ||
+        !tz_netpoll_unattended())
         return NULL;
     midle_remove(m);
     m->nextp = NULL;
@@ -325,7 +327,8 @@ static bool to_poll(tz_m *m)
         return true;
     }
     /* One that has been taken off the list may be in there still: the break that it waits for would be ours. */
-    if (tz_load_relaxed(&tz_sched.netpolling) || tz_load_relaxed(&tz_sched.ending) || !tz_netpoll_unattended())
+    if (tz_load_relaxed(&tz_sched.netpolling) || tz_load_relaxed(&tz_sched.ending) ||
+        !tz_netpoll_unattended())
         return false;
     tz_store_relaxed(&tz_sched.netpoller, m);
     tz_store_relaxed(&tz_sched.netpolling, 1);

@@ -38,6 +38,14 @@
  * number's next owner can be registered, so what is told of an earlier open
  * file (one that lives on under another number, say) is dropped.
  *
+ * The sweep. A descriptor that was closed by plain close() is known to epoll no
+ * more, and nothing tells us. So who polls looks about once a second whether
+ * somebody has been waiting since the last time, and asks the kernel about
+ * that descriptor by registering it again: EEXIST is as it should be. Else the
+ * waiter is sent back to look. The next questions come ever more seldom.
+ * Whether the number was given back and is another's by then shows in pd->seq,
+ * which changes before a number is given back.
+ *
  * The epoll descriptor may vanish: the program closes every descriptor it
  * finds, or we are a forked child, which shares it with its parent. A new one
  * has a new epoch; each polldesc knows of which epoch its registration is, and
@@ -60,17 +68,21 @@
 #define EVENTS   (TZ_OS_IN | TZ_OS_OUT | TZ_OS_RDHUP | TZ_OS_PRI | TZ_OS_EDGE)
 #define BATCH    256
 #define SEQ_BITS 22
+#define SWEEP_NS 1000000000
+#define ASK_MAX  64000000000
 #define SEQ_MASK (((uint32_t)1 << SEQ_BITS) - 1)
 
 static struct {
-    tz_lock lock;   /* TZ_RANK_POLL: making, closing and the list; ep, always, wakes */
-    int ep;         /* atomic; valid while epoch is not 0 */
-    int always;     /* atomic: a descriptor that is always ready, and told of once for each break */
-    uint32_t epoch; /* atomic: 0 there is none; release, acquire */
-    uint32_t last;  /* lock: the last epoch that was used */
+    tz_lock lock;     /* TZ_RANK_POLL: making, closing and the list; ep, always, wakes */
+    int ep;           /* atomic; valid while epoch is not 0 */
+    int always;       /* atomic: a descriptor that is always ready, and told of once for each break */
+    uint32_t epoch;   /* atomic: 0 there is none; release, acquire */
+    uint32_t last;    /* lock: the last epoch that was used */
     tz_polldesc *all; /* lock: those that were ever registered */
     int64_t waiters;  /* atomic: what those without a P have counted */
-} poll;
+    int64_t
+        sweep_at; /* atomic: when to sweep next; by CAS: who changes it does it. INT64_MAX: nobody waits */
+} poll = {.sweep_at = INT64_MAX};
 
 /* An event carries a pointer and what fits beside it: user addresses have 48 bits, and 6 are 0 by alignment. */
 _Static_assert(_Alignof(tz_polldesc) == 1 << (SEQ_BITS - 16), "bits for the tag");
@@ -151,6 +163,15 @@ static void ready(tz_m *m, tz_g *g)
 }
 
 /* ---- waiting ---- */
+
+/* m's goroutine is going to wait. */
+static void begin_wait(tz_m *m, tz_polldesc *pd)
+{
+    tz_store_relaxed(&pd->waits, pd->waits + 1);
+    if (TZ_UNLIKELY(tz_load_relaxed(&poll.sweep_at) == INT64_MAX))
+        tz_store_relaxed(&poll.sweep_at, tz_os_now() + SWEEP_NS);
+    count(m, 1);
+}
 
 /* When a wait on this side ends at the latest; 0: never. */
 static int64_t due(const tz_pollside *s)
@@ -236,7 +257,7 @@ int tz_netpoll_wait(tz_polldesc *pd, int side)
         return 0;
     }
     arm(m, s);
-    count(m, 1);
+    begin_wait(m, pd);
     tz_g *g = m->g;
     g->result = 0;
     s->waiter = g;
@@ -291,7 +312,7 @@ int tz_netpoll_wait_both(tz_polldesc *pd)
         tz_leave(m);
         return 0;
     }
-    count(m, 1);
+    begin_wait(m, pd);
     m = tz_park_back(m, TZ_WAIT_IO, unlock_both, pd);
     tz_leave(m);
     return 0;
@@ -459,6 +480,7 @@ void tz_netpoll_reset(tz_polldesc *pd)
 {
     tz_store_relaxed(&pd->seq, pd->seq + 1); /* before it is registered again: told of the old, dropped */
     tz_store_relaxed(&pd->epoch, 0);
+    tz_store_relaxed(&pd->moved, 0);
     tz_store_relaxed(&pd->stop, 0);
     for (int i = 0; i < 2; i++)
         tz_store_relaxed(&pd->side[i].deadline, 0); /* a timer that is armed finds nobody */
@@ -477,7 +499,7 @@ static void list(tz_polldesc *pd)
             pd->side[i].timer.fire = fire;
         }
         pd->link = poll.all;
-        poll.all = pd;
+        tz_store_release(&poll.all, pd); /* pairs with the sweep */
     }
     tz_lock_release(&poll.lock, TZ_RANK_POLL);
 }
@@ -500,6 +522,7 @@ int tz_netpoll_add(tz_polldesc *pd, int fd)
 {
     if (TZ_UNLIKELY(!pd->side[0].pd))
         list(pd);
+    tz_store_relaxed(&pd->fd, fd);
     for (;;) {
         uint32_t epoch;
         int ep = current(&epoch);
@@ -535,7 +558,12 @@ void tz_netpoll_del(tz_polldesc *pd, int fd)
 bool tz_netpoll_has(const tz_polldesc *pd)
 {
     uint32_t epoch = tz_load_relaxed(&pd->epoch);
-    return epoch && epoch == tz_load_relaxed(&poll.epoch);
+    return epoch && epoch == tz_load_relaxed(&poll.epoch) && !tz_load_relaxed(&pd->moved);
+}
+
+bool tz_netpoll_moved(tz_polldesc *pd)
+{
+    return tz_load_relaxed(&pd->moved) && tz_xchg_relaxed(&pd->moved, 0);
 }
 
 void tz_netpoll_break(void)
@@ -546,6 +574,51 @@ void tz_netpoll_break(void)
         (void)tz_os_epoll_mod(ep, tz_load_relaxed(&poll.always), TZ_OS_ONCE, 0);
 }
 
+/* Somebody waits for pd all the time since it was seen last: is it still what it was? */
+static uint32_t ask(tz_m *m, tz_polldesc *pd, int64_t now, tz_workq *out)
+{
+    uint32_t epoch, seq = tz_load_acquire(&pd->seq);
+    int ep = current(&epoch);
+    pd->ask_gap = pd->ask_gap < ASK_MAX ? 4 * pd->ask_gap : ASK_MAX;
+    pd->ask_at = now + pd->ask_gap;
+    if (tz_load_relaxed(&pd->epoch) != epoch ||
+        tz_os_epoll_add(ep, tz_load_relaxed(&pd->fd), EVENTS, tag(pd)) == -EEXIST ||
+        tz_load_acquire(&pd->seq) != seq)
+        return 0;
+    tz_store_relaxed(&pd->moved, 1);
+    return take(m, unblock(pd, &pd->side[0], true), out) + take(m, unblock(pd, &pd->side[1], true), out);
+}
+
+static uint32_t sweep(tz_m *m, int64_t now, tz_workq *out)
+{
+    uint32_t taken = 0;
+    bool any = false;
+    for (tz_polldesc *pd = tz_load_acquire(&poll.all); pd; pd = pd->link) {
+        if (!is_waiting(&pd->side[0]) && !is_waiting(&pd->side[1]))
+            continue;
+        any = true;
+        uint32_t waits = tz_load_relaxed(&pd->waits);
+        if (waits != pd->seen) {
+            pd->seen = waits;
+            pd->ask_at = 0;
+            pd->ask_gap = SWEEP_NS;
+        } else if (now >= pd->ask_at) {
+            taken += ask(m, pd, now, out);
+        }
+    }
+    tz_store_relaxed(&poll.sweep_at, any ? now + SWEEP_NS : INT64_MAX);
+    return taken;
+}
+
+/* Where it is time for that, and nobody else does it. */
+static uint32_t try_sweep(tz_m *m, tz_workq *out)
+{
+    int64_t at = tz_load_relaxed(&poll.sweep_at), now;
+    if (at == INT64_MAX || at > (now = tz_os_now()) || !tz_cas_acquire(&poll.sweep_at, &at, now + ASK_MAX))
+        return 0;
+    return sweep(m, now, out);
+}
+
 uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
 {
     tz_os_event events[BATCH];
@@ -553,10 +626,11 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
     int ep = current(&epoch);
     if (epoch == 0)
         return 0;
-    int n = tz_os_epoll_wait(ep, events, BATCH, deadline);
+    int64_t sweep_at = tz_load_relaxed(&poll.sweep_at);
+    int n = tz_os_epoll_wait(ep, events, BATCH, deadline < sweep_at ? deadline : sweep_at);
     if (n < 0)
         return is_broken(n) ? lost(m, epoch, out) : 0;
-    uint32_t taken = 0;
+    uint32_t taken = try_sweep(m, out);
     for (int i = 0; i < n; i++) {
         uint32_t what = events[i].events;
         tz_polldesc *pd = untag(events[i].data);
@@ -589,6 +663,7 @@ void tz_netpoll_forget(void)
     tz_netpoll_close();
     poll.lock.word = 0;
     poll.waiters = 0;
+    poll.sweep_at = INT64_MAX;
     for (tz_polldesc *pd = poll.all; pd; pd = pd->link) {
         pd->both_lock.word = 0;
         for (int i = 0; i < 2; i++) {

@@ -13,12 +13,12 @@ enum { TZ_POLL_READ, TZ_POLL_WRITE };
 
 /* One direction of a descriptor. */
 typedef struct tz_pollside {
-    uintptr_t g;          /* atomic: 0, TZ_POLL_READY, TZ_POLL_BOTH, or the tz_g that waits */
-    int64_t deadline;     /* atomic: 0 none; written under lock */
-    int64_t limit;        /* atomic: the same for the wait at hand; written by who has the right to wait */
-    tz_timer timer;       /* fires at or before those while somebody waits; armed under lock */
-    tz_lock lock;         /* TZ_RANK_POLL */
-    tz_g *waiter;         /* own, of who has the right to wait: for the after-switch action */
+    uintptr_t g;            /* atomic: 0, TZ_POLL_READY, TZ_POLL_BOTH, or the tz_g that waits */
+    int64_t deadline;       /* atomic: 0 none; written under lock */
+    int64_t limit;          /* atomic: the same for the wait at hand; written by who has the right to wait */
+    tz_timer timer;         /* fires at or before those while somebody waits; armed under lock */
+    tz_lock lock;           /* TZ_RANK_POLL */
+    tz_g *waiter;           /* own, of who has the right to wait: for the after-switch action */
     struct tz_polldesc *pd; /* const once known to epoll */
 } tz_pollside;
 #define TZ_POLL_READY ((uintptr_t)1) /* an event came and nobody has used it yet */
@@ -27,11 +27,16 @@ typedef struct tz_pollside {
 /* What the kernel's events are about. Type-stable; as aligned as the tag in an event needs it. */
 typedef struct TZ_ALIGNED(64) tz_polldesc {
     tz_pollside side[2];
-    uint32_t seq;             /* atomic: which open file it stands for; changes with tz_netpoll_reset */
-    uint32_t epoch;           /* atomic: of the epoll descriptor that knows it; 0: none does */
-    int32_t stop;             /* atomic: a negative errno: nobody waits any more */
-    tz_lock both_lock;        /* TZ_RANK_BOTH */
-    tz_g *both;               /* lock both: who waits for either side */
+    uint32_t seq;      /* atomic: which open file it stands for; changes with tz_netpoll_reset */
+    uint32_t epoch;    /* atomic: of the epoll descriptor that knows it; 0: none does */
+    int32_t stop;      /* atomic: a negative errno: nobody waits any more */
+    tz_lock both_lock; /* TZ_RANK_BOTH */
+    tz_g *both;        /* lock both: who waits for either side */
+    int fd;            /* atomic: the number, from the first registration on */
+    uint32_t waits;    /* atomic, written by who has the right to wait: how often somebody did */
+    uint32_t moved;    /* atomic: the sweep has found another open file under the number */
+    uint32_t seen;     /* the sweep's: waits when it came by; when to ask again, and after how long */
+    int64_t ask_at, ask_gap;
     struct tz_polldesc *link; /* const once known to epoll: the list of all that ever were */
 } tz_polldesc;
 
@@ -43,8 +48,10 @@ void tz_netpoll_reset(tz_polldesc *pd);
 int tz_netpoll_add(tz_polldesc *pd, int fd);
 /* Where it is told of. */
 void tz_netpoll_del(tz_polldesc *pd, int fd);
-/* Whether the kernel has been asked to tell of it. */
+/* Whether the kernel has been asked to tell of it, and as far as we know still does. */
 bool tz_netpoll_has(const tz_polldesc *pd);
+/* Whether the sweep has found, since the last question, that it does not. */
+bool tz_netpoll_moved(tz_polldesc *pd);
 
 /* Waits for a side's next event, or one that came since the last wait or tz_netpoll_take. The caller has the
  * right to be the only one. 0, -ETIMEDOUT, what tz_netpoll_stop said. May be early: the caller tries again. */

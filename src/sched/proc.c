@@ -63,11 +63,11 @@
 #include "sched/sched.h"
 #include "tuza/go.h"
 
-#define FAIR_EVERY 61
+#define FAIR_EVERY    61
 #define POLL_EVERY_NS 50000 /* how often a P that never runs dry looks at descriptors */
-#define SPIN_NS    20000 /* about what it costs to wake an idle core */
-#define SAMPLE_NS  5000
-#define GRAIN_NS   4000
+#define SPIN_NS       20000 /* about what it costs to wake an idle core */
+#define SAMPLE_NS     5000
+#define GRAIN_NS      4000
 
 uint64_t tz_rand(tz_m *m)
 {
