@@ -285,32 +285,41 @@ TEST(simultaneous)
     }
 }
 
-static void race_done_err(void *arg)
+#define CHAIN 300
+static tuza_context *chain[CHAIN];
+
+static void look_along(void *arg)
 {
     waiter *w = arg;
-    while (!is_done(w->ctx)) {
-        if (tuza_context_err(w->ctx) && !is_done(w->ctx)) /* err before done was closed */
+    for (int i = 0; i < CHAIN;) {
+        bool done = is_done(chain[i]);
+        if (done && !tuza_context_err(chain[i]))
             flag_add(&w->bad, 1);
+        if (!done && tuza_context_err(chain[i]) && !is_done(chain[i]))
+            flag_add(&w->bad, 1);
+        i += done;
     }
-    if (!tuza_context_err(w->ctx))
-        flag_add(&w->bad, 1);
     flag_add(&w->woken, 1);
 }
 
-/* CX-10: done closed: there is an err; and the other way round. */
+/* CX-10: done closed: there is an err; and the other way round. Looked at while a cancellation goes along. */
 TEST(err_and_done)
 {
     for (int round = 0; round < 30 / SCALE + 2; round++) {
-        waiter w = {.ctx = tuza_context_with_cancel(tuza_context_background())};
-        tuza_context_done(w.ctx);
-        for (int i = 0; i < 3; i++)
-            GO(race_done_err, &w);
+        waiter w = {.bad = 0};
+        for (int i = 0; i < CHAIN; i++) {
+            chain[i] = tuza_context_with_cancel(i ? chain[i - 1] : tuza_context_background());
+            tuza_context_done(chain[i]);
+        }
+        for (int i = 0; i < 2; i++)
+            GO(look_along, &w);
         tuza_gosched();
-        tuza_context_cancel(w.ctx);
-        EVENTUALLY(flag_get(&w.woken) == 3);
+        tuza_context_cancel(chain[0]);
+        EVENTUALLY(flag_get(&w.woken) == 2);
         CHECK_EQ(w.bad, 0);
         settle(1);
-        tuza_context_unref(w.ctx);
+        for (int i = 0; i < CHAIN; i++)
+            tuza_context_unref(chain[i]);
     }
 }
 
@@ -426,6 +435,24 @@ TEST(deadline_unref)
     settle(1);
 }
 
+/* The same for many that are due at the same time, while somebody fires them. */
+TEST(deadline_unref_many)
+{
+    enum { N = 64 };
+    for (int round = 0; round < 200 / SCALE + 2; round++) {
+        tuza_context *ctx[N];
+        int64_t when = tuza_now() + 300 * TUZA_MICROSECOND;
+        for (int i = 0; i < N; i++)
+            ctx[i] = tuza_context_with_deadline(tuza_context_background(), when);
+        if (round % 2)
+            tuza_sleep(when - tuza_now() - 20 * TUZA_MICROSECOND);
+        SPIN_UNTIL(tuza_now() >= when);
+        for (int i = 0; i < N; i++)
+            tuza_context_unref(ctx[N - 1 - i]);
+    }
+    settle(1);
+}
+
 static int calls, calls_going, release;
 static void count(void *arg)
 {
@@ -515,73 +542,6 @@ TEST(after_func_races)
         free(mine);
     }
     settle(1);
-}
-
-typedef struct sleeper {
-    tuza_context *ctx;
-    int64_t ns;
-    int result, over;
-} sleeper;
-static void do_sleep(void *arg)
-{
-    sleeper *s = arg;
-    s->result = tuza_context_sleep(s->ctx, s->ns);
-    flag_add(&s->over, 1);
-}
-
-/* The sleep that a context ends; TM-01, TM-02 hold for it. */
-TEST(sleep)
-{
-    tuza_context *ctx = tuza_context_with_cancel(tuza_context_background());
-    CHECK_EQ(tuza_context_sleep(ctx, 0), 0);
-    CHECK_EQ(tuza_context_sleep(ctx, INT64_MIN), 0);
-    int64_t before = tuza_now();
-    CHECK_EQ(tuza_context_sleep(ctx, 2 * MS), 0);
-    CHECK(tuza_now() >= before + 2 * MS);
-    before = tuza_now();
-    CHECK_EQ(tuza_context_sleep(NULL, MS), 0);
-    CHECK_EQ(tuza_context_sleep(tuza_context_background(), MS), 0);
-    CHECK(tuza_now() >= before + 2 * MS);
-    sleeper s[3] = {{.ctx = ctx, .ns = HOUR}, {.ctx = ctx, .ns = INT64_MAX}, {.ctx = ctx, .ns = MS}};
-    for (int i = 0; i < 3; i++)
-        GO(do_sleep, &s[i]);
-    EVENTUALLY(flag_get(&s[2].over));
-    CHECK_EQ(s[2].result, 0);
-    CHECK_EQ(flag_get(&s[0].over) + flag_get(&s[1].over), 0);
-    tuza_context_cancel(ctx);
-    for (int i = 0; i < 2; i++) {
-        EVENTUALLY(flag_get(&s[i].over));
-        CHECK_EQ(s[i].result, -ECANCELED);
-    }
-    CHECK_EQ(tuza_context_sleep(ctx, HOUR), -ECANCELED);
-    CHECK_EQ(tuza_context_sleep(ctx, 0), -ECANCELED);
-    tuza_context_unref(ctx);
-    ctx = tuza_context_with_timeout(tuza_context_background(), MS);
-    CHECK_EQ(tuza_context_sleep(ctx, HOUR), -ETIMEDOUT);
-    tuza_context_unref(ctx);
-    settle(1);
-}
-
-/* Cancelled, or timed out, just when the time of the sleep is over. */
-TEST(sleep_races)
-{
-    for (int i = 0; i < 1000 / SCALE + 1; i++) {
-        int64_t ns = i % 60 * TUZA_MICROSECOND;
-        tuza_context *ctx = tuza_context_with_timeout(tuza_context_background(), i % 2 ? ns : HOUR);
-        sleeper s[2] = {{.ctx = ctx, .ns = ns}, {.ctx = ctx, .ns = ns}};
-        GO(do_sleep, &s[0]);
-        GO(do_sleep, &s[1]);
-        if (i % 2 == 0) {
-            tuza_sleep(i % 70 * TUZA_MICROSECOND);
-            tuza_context_cancel(ctx);
-        }
-        for (int k = 0; k < 2; k++) {
-            EVENTUALLY(flag_get(&s[k].over));
-            CHECK(s[k].result == 0 || s[k].result == tuza_context_err(ctx));
-        }
-        settle(1);
-        tuza_context_unref(ctx);
-    }
 }
 
 TEST_MAIN_TUZA()

@@ -461,6 +461,32 @@ TEST(stop_wait_races)
     }
 }
 
+/* TM-14, TM-15: moved just when they fire: what the reset prevented does not come. */
+TEST(reset_races)
+{
+    enum { N = 64 };
+    for (int round = 0; round < 200 / SCALE + 2; round++) {
+        static int fired[N];
+        tuza_timer *t[N];
+        memset(fired, 0, sizeof fired);
+        int64_t when = tuza_now() + 300 * TUZA_MICROSECOND;
+        for (int i = 0; i < N; i++)
+            t[i] = tuza_after_func(when - tuza_now(), count, &fired[i]);
+        if (round % 2)
+            tuza_sleep(when - tuza_now() - 20 * TUZA_MICROSECOND);
+        SPIN_UNTIL(tuza_now() >= when);
+        bool prevented[N];
+        for (int i = N; i-- > 0;)
+            prevented[i] = tuza_timer_reset(t[i], HOUR);
+        for (int i = 0; i < N; i++) {
+            CHECK(tuza_timer_stop_wait(t[i]));
+            CHECK_EQ(flag_get(&fired[i]), !prevented[i]);
+            tuza_timer_free(t[i]);
+        }
+    }
+    settle(1);
+}
+
 /* Detached: a function is called, a channel that is kept gives its value. */
 TEST(detach)
 {
