@@ -27,6 +27,7 @@
 #ifndef TUZA_H
 #define TUZA_H
 
+#include "tuza/bufio.h"
 #include "tuza/chan.h"
 #include "tuza/context.h"
 #include "tuza/errno.h"
