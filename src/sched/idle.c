@@ -348,12 +348,24 @@ static bool rest(tz_m *m, int64_t until, bool polls, tz_workq *ready)
 /* What m, which has no P and does not rest for long, has found goes where others find it. */
 static void put_ready_locked(tz_workq *ready)
 {
-    while (ready->head) {
+    uint32_t n = 0;
+    for (; ready->head; n++) {
         tz_work *w = ready->head;
         ready->head = *tz_work_link(w);
         tz_globq_put(w);
     }
     ready->tail = NULL;
+    tz_netpoll_queued(n);
+}
+
+/* The same where m has a P now. */
+static void put_ready(tz_p *p, const tz_workq *ready)
+{
+    uint32_t n = 0;
+    for (tz_work *w = ready->head; w; w = *tz_work_link(w))
+        n++;
+    tz_runq_put_list(p, ready->head);
+    tz_netpoll_queued(n);
 }
 
 /* m comes to rest on the list, and looks whether anything is left to come. Under sched.lock; *until, and whether
@@ -436,7 +448,7 @@ bool tz_stopm(tz_m *m)
         if (p) {
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
             tz_acquirep(m, p);
-            tz_runq_put_list(p, ready.head);
+            put_ready(p, &ready);
             return true;
         }
         put_ready_locked(&ready);

@@ -437,12 +437,13 @@ static int current(uint32_t *epoch)
     return tz_load_relaxed(&poll.ep);
 }
 
-/* g, if there is one, is runnable and goes to the list. */
+/* g, if there is one, is runnable and goes to the list. Who has no P counts it when it is queued. */
 static uint32_t take(tz_m *m, tz_g *g, tz_workq *out)
 {
     if (!g)
         return 0;
-    count(m, -1);
+    if (m && m->p)
+        count(m, -1);
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     tz_work *w = tz_work_of_g(g);
     *tz_work_link(w) = NULL;
@@ -647,6 +648,11 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
             taken += take(m, unblock(pd, &pd->side[TZ_POLL_WRITE], true), out);
     }
     return taken;
+}
+
+void tz_netpoll_queued(uint32_t n)
+{
+    (void)tz_sub_relaxed(&poll.waiters, n);
 }
 
 void tz_netpoll_close(void)

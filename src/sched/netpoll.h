@@ -84,8 +84,11 @@ void tz_netpoll_kick(tz_polldesc *pd);
 /* How many goroutines wait for descriptors; exact while every P is idle, under sched.lock. */
 int64_t tz_netpoll_waiters(void);
 /* Collects the goroutines whose descriptors are ready, waiting for that until the deadline (0: not at all).
- * m is NULL, or on its g0, with or without a P. Returns how many. */
+ * m is NULL, or on its g0, with or without a P. Returns how many. Where m has no P they count as waiting still:
+ * in its hands they are on no queue, and a look for deadlocks in between would find nobody. */
 uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *ready);
+/* So many of those are on a queue now; under sched.lock, or m has got a P. */
+void tz_netpoll_queued(uint32_t n);
 /* Ends that wait early, now or the next time. */
 void tz_netpoll_break(void);
 /* Nothing waits, and nobody is told of anything any more: the last tuza_stop. */

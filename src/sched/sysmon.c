@@ -315,7 +315,8 @@ static void poll_for_others(watch *w)
     if (!tz_netpoll_unattended())
         return;
     tz_workq ready = {NULL, NULL};
-    if (tz_netpoll(NULL, 0, &ready) == 0)
+    uint32_t n = tz_netpoll(NULL, 0, &ready);
+    if (n == 0)
         return;
     w->close = w->waiting = true;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
@@ -324,6 +325,7 @@ static void poll_for_others(watch *w)
         ready.head = *tz_work_link(work);
         tz_globq_put(work);
     }
+    tz_netpoll_queued(n);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_wakep();
 }
