@@ -127,14 +127,25 @@ ssize_t tuza_read(int fd, void *buf, size_t n)
 
 ssize_t tuza_read_full(int fd, void *buf, size_t n)
 {
+    if (n == 0)
+        return 0;
+    int err;
+    tz_fd *f = tz_fd_find(fd, &err);
+    if (!f)
+        return err;
+    give_way();
+    err = tz_fd_enter(f, fd, TZ_FD_READING); /* for all of it: what others read comes before or after */
+    if (err < 0)
+        return err;
     size_t done = 0;
-    while (done < n) {
-        ssize_t r = tuza_read(fd, (char *)buf + done, n - done);
-        if (r <= 0)
-            return done ? (ssize_t)done : r;
-        done += (size_t)r;
-    }
-    return (ssize_t)done;
+    long r;
+    do {
+        struct iovec iov = {(char *)buf + done, n - done < AT_ONCE ? n - done : AT_ONCE};
+        r = read_some(f, fd, &iov, 1);
+        done += r > 0 ? (size_t)r : 0;
+    } while (r > 0 && done < n);
+    tz_fd_leave(f, fd, TZ_FD_READING);
+    return done ? (ssize_t)done : r;
 }
 
 ssize_t tuza_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *fromlen)
