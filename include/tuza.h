@@ -34,6 +34,7 @@
 #include "tuza/go.h"
 #include "tuza/net.h"
 #include "tuza/panic.h"
+#include "tuza/signal.h"
 #include "tuza/time.h"
 
 #endif /* TUZA_H */

@@ -29,6 +29,9 @@
 #define tz_sub_release(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELEASE)
 #define tz_sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 
+#define tz_or_release(p, v)  __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
+#define tz_and_acq_rel(p, v) __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
+
 /* Compare and swap; *(old) is updated where it fails. Failure orders: acquire where success has it. */
 #define tz_cas_relaxed(p, old, new) \
     __atomic_compare_exchange_n((p), (old), (new), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)

@@ -16,6 +16,7 @@
 /* Lower ranks are taken first. */
 enum {
     TZ_RANK_START = 1, /* sched.start_lock */
+    TZ_RANK_NOTIFY,    /* notify/: the right to ask for a change */
     TZ_RANK_STW,       /* sched.stw: one stopper of the world */
     TZ_RANK_ALLM,      /* sched.allm_lock: the list of Ms, and the right to retake from them */
     TZ_RANK_CHAN,      /* one channel */

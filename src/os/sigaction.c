@@ -22,6 +22,13 @@ static void set_mask(const sigset_t *new, sigset_t *old)
     (void)tz_sys(SYS_rt_sigprocmask, SIG_SETMASK, new, old, SET_SIZE);
 }
 
+void tz_os_signals_mask(const sigset_t *new, sigset_t *old)
+{
+    if (old)
+        sigemptyset(old);
+    set_mask(new, old);
+}
+
 void tz_os_signal_handle(int sig, tz_os_handler *fn, const sigset_t *mask)
 {
     int saved = errno;
@@ -104,6 +111,11 @@ void tz_os_signal_die(int sig, siginfo_t *info)
     set_mask(NULL, &mask);
     sigaddset(&mask, sig);
     set_mask(&mask, NULL);
+    tz_os_signal_again(sig, info);
+}
+
+void tz_os_signal_again(int sig, siginfo_t *info)
+{
     int tid = tz_os_tid();
     if (tz_sys(SYS_rt_tgsigqueueinfo, getpid(), tid, sig, info) != 0)
         (void)tz_os_signal_thread(tid, sig);

@@ -2,10 +2,10 @@
 /* The only folder that sees all others: start-up, the main goroutine, the process's end. */
 #include <errno.h>
 
+#include "notify/notify.h"
 #include "panic/panic.h"
 #include "rt/exit.h"
 #include "sched/sched.h"
-#include "signal/signal.h"
 #include "tuza.h"
 
 int tuza_version(void)
@@ -50,7 +50,7 @@ int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
     if (err < 0)
         return err;
     struct main_call call = {main_fn, argc, argv, 0}; /* this frame stays: below it the scheduler runs */
-    return tz_sched_run(main_goroutine, &call, tz_signal_handle);
+    return tz_sched_run(main_goroutine, &call, tz_notify_handle_signals);
 }
 
 int tuza_start(const tuza_options *opts)
@@ -58,10 +58,10 @@ int tuza_start(const tuza_options *opts)
     int err = tz_exit_listen();
     if (err < 0)
         return err;
-    return tz_sched_start(opts, tz_signal_handle);
+    return tz_sched_start(opts, tz_notify_handle_signals);
 }
 
 int tuza_stop(int64_t when)
 {
-    return tz_sched_stop(when, tz_signal_handle);
+    return tz_sched_stop(when, tz_notify_handle_signals);
 }

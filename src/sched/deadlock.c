@@ -7,6 +7,7 @@
  * every P is idle, no timer is set, and nobody waits for a descriptor.
  *
  * Only in a program that tuza runs: one that embeds it may always come again.
+ * Nor once signals were sent to channels, for one may always come (Go's rule).
  * A thread that tuza did not make could still call in; with one in the
  * process nothing is reported. It may be one of ours that is just ending, so
  * sysmon looks again, ever more slowly.
@@ -23,7 +24,7 @@
 
 int tz_checkdead_locked(void)
 {
-    if (!tz_load_relaxed(&tz_sched.ran) || tz_reporting() ||
+    if (!tz_load_relaxed(&tz_sched.ran) || tz_load_relaxed(&tz_sched.signalled) || tz_reporting() ||
         tz_sched.nmidle + tz_load_relaxed(&tz_sched.nmidlelocked) != tz_sched.mcount || tz_sched.mwanted ||
         tz_sched.mstarting || tz_sched.gcwaiting || tz_sched.npidle != tz_load_relaxed(&tz_sched.nprocs) ||
         tz_timers_next() != INT64_MAX || tz_netpoll_waiters() != 0)

@@ -80,6 +80,7 @@ tz_m *tz_attach(void)
     tz_g *g = &m->g0_block;
     g->errno_saved = errno;
     g->leave = 1;
+    tz_store_relaxed(&m->service, false);
     g->waiter.g = g;
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     tz_store_relaxed(&g->goid, tz_add_relaxed(&tz_sched.goid_gen, 1) + 1);
@@ -92,6 +93,11 @@ tz_m *tz_attach(void)
     tz_minit(m, g);
     tz_store_release(&m->seq, m->seq + 1); /* in user code */
     return m;
+}
+
+void tz_attach_service(void)
+{
+    tz_store_relaxed(&tz_attach()->service, true);
 }
 
 /* m's thread, a foreign one, in user code, has no more use for m. */

@@ -19,9 +19,16 @@
 #include "sched/sched.h"
 #include "sched/traceback.h"
 
+static void tell(int when)
+{
+    if (tz_sched_hooks.fork)
+        tz_sched_hooks.fork(when);
+}
+
 static void prepare(void)
 {
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
+    tell(TZ_FORK_PREPARE);
     tz_lock_acquire(&tz_sched.allm_lock, TZ_RANK_ALLM);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_lock_acquire(&tz_sched.gfree_lock, TZ_RANK_GFREE);
@@ -29,14 +36,20 @@ static void prepare(void)
     tz_stack_lock();
 }
 
-static void release(void)
+static void release(int when)
 {
     tz_stack_unlock();
     tz_m_pool_unlock();
     tz_lock_release(&tz_sched.gfree_lock, TZ_RANK_GFREE);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_lock_release(&tz_sched.allm_lock, TZ_RANK_ALLM);
+    tell(when);
     tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
+}
+
+static void parent(void)
+{
+    release(TZ_FORK_PARENT);
 }
 
 static void empty(tz_p *p)
@@ -101,10 +114,10 @@ static void child(void)
     } else {
         fresh();
     }
-    release();
+    release(TZ_FORK_CHILD);
 }
 
 void tz_fork_init(void)
 {
-    tz_os_at_fork(prepare, release, child);
+    tz_os_at_fork(prepare, parent, child);
 }

@@ -256,6 +256,7 @@ struct tz_m {
     uint32_t lockedint; /* own, peeked: and the runtime */
     bool exiting;       /* own: its locked goroutine has ended, and the thread shall */
     bool foreign;       /* const while attached: of a thread that tuza did not make (foreign.c) */
+    bool service;       /* own, peeked: of a thread of ours, though: no report shows it */
     bool lent_p;        /* own: it has just given its P to a locked M, and may have it back in a moment */
     int32_t park_spin;  /* own: for how long (ns) it is worth to spin before it sleeps, by its luck so far */
 
@@ -425,6 +426,7 @@ typedef struct tz_sched_t {
     uint32_t stopping;         /* lock sched, peeked: Ms shall end */
     uint32_t stop_wanted;      /* lock sched: so many wait on idle_seq until nothing runs */
     uint32_t idle_seq;         /* atomic: how often a P was put away while somebody wants that; a futex */
+    uint32_t signalled;        /* lock start, peeked: 1: signals are sent to channels, or may be again */
     uint32_t usual;            /* const while threads run: the size class of stacks where none is asked for */
     tz_m *m0;                  /* const once running: tuza_run's, which is not reaped */
     tz_g *maing;               /* const once running */

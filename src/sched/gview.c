@@ -217,7 +217,7 @@ void tz_goroutines_take(tz_goroutines *all)
     tz_starts_each(add_start, all);
     for (tz_m *m = tz_load_acquire(&tz_sched.allm); m; m = tz_load_acquire(&m->alllink)) {
         tz_g *g = &m->g0_block;
-        if (m->foreign)
+        if (m->foreign && !tz_load_relaxed(&m->service))
             add(all, tz_load_relaxed(&g->goid) | FOREIGN, g, NULL);
     }
     sort(all->list, all->n);

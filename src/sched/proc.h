@@ -104,6 +104,8 @@ void tz_thread_ends(void *m);
 
 /* start.c: under start_lock, while it is not. */
 void tz_become_ready_locked(void);
+/* The threads run; under start_lock. 0 or a negative errno. */
+int tz_start_threads_locked(void);
 
 /* fork.c */
 void tz_fork_init(void);

@@ -50,6 +50,8 @@ TZ_INLINE bool tz_is_outside(tz_m *m)
 /* foreign.c: the calling thread, one that tuza did not make, gets an M; in user code on return. Throws where
  * it has one and is inside the runtime. */
 TZ_COLD tz_m *tz_attach(void);
+/* The same for a thread of ours that calls as a program's does; no report shows it. */
+void tz_attach_service(void);
 TZ_INLINE void tz_entering(tz_m *m)
 {
     tz_store_relaxed(&m->seq, m->seq + 1);
@@ -236,6 +238,11 @@ struct tuza_options;
 int tz_sched_start(const struct tuza_options *opts, void (*signals)(bool on));
 int tz_sched_stop(int64_t when, void (*signals)(bool on));
 
+/* For whoever wants signals, or other dispositions: -ENOTSUP where tuza_start was told TUZA_NO_SIGNALS. With
+ * start, as tz_need_threads, and then its result; it is called under the start lock. From there on no
+ * deadlock is reported: a signal may always come. */
+int tz_sched_want_signals(int (*start)(void));
+
 /* lockosthread.c: m->g and m's thread belong to each other, as often as it is said.
  * Inside the runtime, with a P. False: too often. The internal count is the runtime's own. */
 bool tz_lockosthread(tz_m *m);
@@ -248,8 +255,12 @@ typedef struct tz_sched_hooks_t {
     /* Where the C++ runtime keeps this thread's exceptions; NULL: none of the switch's business. */
     tz_exceptions *(*exceptions)(void);
     void (*g_lost)(tz_g *g); /* its thread has ended under it; on that thread, in user code */
+    /* Under the start lock: around a fork; and in the last tuza_stop, before threads are joined. */
+    void (*fork)(int when);
+    void (*last_stop)(void);
 } tz_sched_hooks_t;
 extern tz_sched_hooks_t tz_sched_hooks;
+enum { TZ_FORK_PREPARE, TZ_FORK_PARENT, TZ_FORK_CHILD };
 
 /* newproc.c: the end of the calling goroutine, without its deferred functions. */
 TZ_NORETURN void tz_goexit(void);

@@ -79,8 +79,7 @@ static void count_system_threads(uint32_t n)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
-/* Under start_lock. */
-static int start_threads_locked(void)
+int tz_start_threads_locked(void)
 {
     if (tz_sched.threads == 2)
         return 0;
@@ -116,7 +115,7 @@ static int start_threads_locked(void)
 int tz_need_threads(void)
 {
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
-    int err = start_threads_locked();
+    int err = tz_start_threads_locked();
     tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
     return err;
 }
@@ -170,7 +169,7 @@ static int prepare_run(tz_m **m, tz_g **g)
         main_g = new_main();
     if (!first || !main_g)
         return -ENOMEM;
-    int err = start_threads_locked();
+    int err = tz_start_threads_locked();
     if (err < 0)
         return err;
     tz_store_relaxed(&tz_sched.ran, 1);

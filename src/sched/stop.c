@@ -70,6 +70,23 @@ static bool handles_signals(void)
     return !tz_sched.ran && !(in_force.flags & TUZA_NO_SIGNALS);
 }
 
+int tz_sched_want_signals(int (*start)(void))
+{
+    if (start)
+        tz_need_runtime();
+    tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
+    int err = tz_sched.embedded && (in_force.flags & TUZA_NO_SIGNALS) ? -ENOTSUP : 0;
+    if (err == 0 && start) {
+        err = tz_start_threads_locked();
+        if (err == 0)
+            err = start();
+        if (err == 0)
+            tz_store_relaxed(&tz_sched.signalled, 1);
+    }
+    tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
+    return err;
+}
+
 int tz_sched_start(const tuza_options *opts, void (*signals)(bool on))
 {
     static const tuza_options defaults;
@@ -156,6 +173,13 @@ static void end_threads(void)
     tz_procs_flush(); /* the next goroutine asks for threads where it finds nothing cached */
 }
 
+static void end_all(void)
+{
+    if (tz_sched_hooks.last_stop)
+        tz_sched_hooks.last_stop();
+    end_threads();
+}
+
 int tz_sched_stop(int64_t when, void (*signals)(bool on))
 {
     if (when < 0)
@@ -172,7 +196,7 @@ int tz_sched_stop(int64_t when, void (*signals)(bool on))
         if (!wait_for_none(when ? when : TZ_OS_FOREVER))
             err = -ETIMEDOUT;
         else if (tz_sched.embedded == 1)
-            end_threads();
+            end_all();
     }
     if (err == 0 && tz_sched.embedded && --tz_sched.embedded == 0 && handles_signals())
         signals(false);

@@ -43,12 +43,15 @@ static struct entry {
 };
 #define ENTRIES (sizeof entries / sizeof entries[0])
 
+tz_signal_hooks_t tz_signal_hooks;
+
+/* NULL: none of these. */
 static struct entry *find(int sig)
 {
-    struct entry *e = entries;
-    while (e->sig != sig)
-        e++;
-    return e;
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (entries[i].sig == sig)
+            return &entries[i];
+    return NULL;
 }
 
 tz_os_action *tz_signal_earlier(int sig)
@@ -59,20 +62,48 @@ tz_os_action *tz_signal_earlier(int sig)
 static void handler(int sig, siginfo_t *info, void *context)
 {
     int saved = errno;
-    find(sig)->fn(sig, info, context);
+    struct entry *e = find(sig);
+    bool taken = tz_signal_hooks.take && !tz_signal_is_raised(sig, info) && tz_signal_hooks.take(sig);
+    if (!taken || e->fn == tz_asked) /* the kernel may have merged a question with the signal */
+        e->fn(sig, info, context);
     errno = saved;
+}
+
+void tz_signal_mask(sigset_t *mask)
+{
+    sigfillset(mask);
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (entries[i].fn == tz_fault)
+            sigdelset(mask, entries[i].sig);
+}
+
+bool tz_signal_is_raised(int sig, const siginfo_t *info)
+{
+    const struct entry *e = find(sig);
+    return e && e->fn == tz_fault && info->si_code > 0;
+}
+
+bool tz_signal_owns(int sig)
+{
+    const struct entry *e = find(sig);
+    return e && e->ours && tz_os_signal_action(sig).handler == (uintptr_t)handler;
+}
+
+bool tz_signal_drops(int sig)
+{
+    const struct entry *e = find(sig);
+    return e->fn != tz_quit && tz_load_relaxed(&e->earlier.handler) == (uintptr_t)SIG_IGN;
 }
 
 static void install(void)
 {
     sigset_t mask;
-    sigfillset(&mask);
-    for (size_t i = 0; i < ENTRIES; i++)
-        if (entries[i].fn == tz_fault)
-            sigdelset(&mask, entries[i].sig);
+    tz_signal_mask(&mask);
     for (size_t i = 0; i < ENTRIES; i++) {
         struct entry *e = &entries[i];
         e->earlier = tz_os_signal_action(e->sig);
+        if (tz_signal_hooks.found)
+            tz_signal_hooks.found(e->sig, &e->earlier);
         /* SIGQUIT is ignored in what a shell runs in the background; a dump is wanted there as well. */
         bool replaced = e->kind == REPLACE || e->earlier.handler == (uintptr_t)SIG_DFL ||
                         (e->sig == SIGQUIT && e->earlier.handler == (uintptr_t)SIG_IGN);
@@ -88,7 +119,7 @@ static void remove_ours(void)
     tz_asked_init(false);
     for (size_t i = 0; i < ENTRIES; i++) {
         struct entry *e = &entries[i];
-        if (e->ours && tz_os_signal_action(e->sig).handler == (uintptr_t)handler)
+        if (tz_signal_owns(e->sig))
             tz_os_signal_restore(e->sig, &e->earlier);
         e->ours = false;
     }
