@@ -42,8 +42,9 @@ typedef struct taker {
     uint64_t signals;
 } taker;
 
+enum { NOTIFY, STOP, IGNORE, RESET, END };
 typedef struct request {
-    enum { NOTIFY, STOP, IGNORE, RESET, END } what;
+    int what;
     tuza_chan *chan;
     uint64_t signals;
     taker *fresh; /* NOTIFY: taken (then NULL) if chan has none yet */
@@ -269,6 +270,7 @@ static void fork_hook(int when)
 /* Under the start lock. */
 static int start(void)
 {
+    tz_os_signals_awaited();
     tz_sched_hooks.fork = fork_hook;
     tz_sched_hooks.last_stop = stop_all;
     acquire();

@@ -9,14 +9,60 @@
  */
 #include <limits.h>
 #include <linux/futex.h>
+#include <sys/time.h>
 #include <time.h>
 
+#include "base/atomic.h"
 #include "os/os.h"
 #include "os/sys.h"
+
+#if TZ_TSAN
+/*
+ * ThreadSanitizer keeps a signal back until its thread next calls libc, which
+ * one that sleeps here does not; nor is the sleep over, since the kernel
+ * restarts it. So where signals are awaited no sleep is long, and a call of
+ * libc follows it.
+ */
+#define SLICE 20000000
+
+static uint32_t awaited;
+
+void tz_os_signals_awaited(void)
+{
+    tz_store_relaxed(&awaited, 1);
+}
+
+static int64_t before(int64_t deadline)
+{
+    int64_t end = tz_os_now() + SLICE;
+    return tz_load_relaxed(&awaited) && end < deadline ? end : deadline;
+}
+
+static void after(void)
+{
+    struct timeval tv;
+    if (tz_load_relaxed(&awaited))
+        gettimeofday(&tv, NULL);
+}
+#else
+void tz_os_signals_awaited(void)
+{
+}
+
+static int64_t before(int64_t deadline)
+{
+    return deadline;
+}
+
+static void after(void)
+{
+}
+#endif
 
 void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)
 {
     struct timespec ts, *until = NULL;
+    deadline = before(deadline);
     if (deadline != TZ_OS_FOREVER) {
         if (deadline < 0)
             deadline = 0;
@@ -26,6 +72,7 @@ void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)
     }
     (void)tz_sys(SYS_futex, addr, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, val, until, NULL,
                  FUTEX_BITSET_MATCH_ANY);
+    after();
 }
 
 void tz_os_futex_wake(const uint32_t *addr, int n)

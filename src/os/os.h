@@ -22,6 +22,8 @@ void tz_os_sleep_until(int64_t deadline);
 /* futex.c: sleeps while *addr == val, until woken or the deadline (TZ_OS_FOREVER: none). May return early;
  * the caller looks again. */
 void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
+/* From here on signals must not wait for the end of a futex's sleep: for sanitizers that let them. */
+void tz_os_signals_awaited(void);
 /* Wakes up to n sleepers. */
 void tz_os_futex_wake(const uint32_t *addr, int n);
 

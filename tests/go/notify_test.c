@@ -569,7 +569,8 @@ TEST(vforked_child)
         raise(SIGUSR1);
         _exit(1);
     }
-    CHECK(DIED_OF(status_of(pid), SIGUSR1));
+    int status = status_of(pid);
+    CHECK(DIED_OF(status, SIGUSR1));
     CHECK_EQ(tuza_chan_len(c), 0);
     raise(SIGUSR1);
     wait_sig(c, SIGUSR1);
