@@ -87,6 +87,21 @@ TUZA_API tuza_context *tuza_context_with_value_free(tuza_context *parent, const 
 TUZA_API tuza_context *tuza_context_without_cancel(tuza_context *parent);
 
 /*
+ * A context that is done with -ECANCELED when one of the signals comes (n is
+ * 0: any signal), or as by with_cancel; its cause is then the signal's number,
+ * which is positive. While it lives the signals do nothing else, as with
+ * tuza_signal_notify, after the first too: so the last unref belongs where a
+ * second signal shall have its effect. Where tuza_start was given
+ * TUZA_NO_SIGNALS it is a context as by with_cancel.
+ * Blocks: thread, some microseconds; its last unref too.
+ * Returns: never NULL; throws "out of memory", "tuza: no thread to be had for
+ * signals". Panics: "cannot create context from nil parent", "tuza: a context
+ * can't end with what is no signal". Owns: the caller has the first reference.
+ * Callable from: any thread. Go: signal.NotifyContext.
+ */
+TUZA_API tuza_context *tuza_context_with_signals(tuza_context *parent, const int *signals, size_t n);
+
+/*
  * Makes ctx, and all that is derived from it, done with -ECANCELED; where it
  * is done already, nothing changes. When it returns, the done channel of
  * each of them is closed.

@@ -43,7 +43,7 @@
 enum { THEIRS, HANDLED, SET_TO_IGNORE };
 
 static struct entry {
-    uint32_t word; /* atomic */
+    uint32_t word;      /* atomic */
     int disposition;    /* by who may change it */
     tz_os_action found; /* const unless THEIRS */
 } entries[TZ_SIGNALS + 1];
@@ -60,8 +60,8 @@ void tz_wanted_kick(void)
 
 uint64_t tz_wanted_possible(void)
 {
-    static const uint64_t standard = (uint64_t)0x7fffffff & ~((uint64_t)1 << (SIGKILL - 1)) &
-                                     ~((uint64_t)1 << (SIGSTOP - 1));
+    static const uint64_t standard =
+        (uint64_t)0x7fffffff & ~((uint64_t)1 << (SIGKILL - 1)) & ~((uint64_t)1 << (SIGSTOP - 1));
     return standard | ~(uint64_t)0 << (SIGRTMIN - 1);
 }
 

@@ -43,7 +43,7 @@ bool tz_wanted_ignored(int sig);
 /* The set of those that have come and were not yet asked for. */
 uint64_t tz_wanted_take(void);
 
-/* A futex: counts what the thread of loop.c shall look at: signals that came, handlers that have ended,
+/* A futex: counts what the thread of server.c shall look at: signals that came, handlers that have ended,
  * requests. Async-signal-safe. */
 extern uint32_t tz_wanted_kicks;
 void tz_wanted_kick(void);
