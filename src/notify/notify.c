@@ -122,8 +122,6 @@ void tz_notify_handle_signals(bool on)
 {
     bool locked = tz_server_lock();
     tz_signal_handle(on);
-    if (on)
-        tz_wanted_adopt();
     if (locked)
         tz_server_unlock();
 }

@@ -5,8 +5,8 @@
 
 #include "base/base.h"
 
-/* As tz_signal_handle, with what is being sent to channels taken into account: those of our own handlers that
- * are in the place of signal/'s give way to them. Under the start lock. */
+/* As tz_signal_handle, while no disposition is changed here. Handlers of ours that are found there give way,
+ * with what they had found. Under the start lock. */
 void tz_notify_handle_signals(bool on);
 
 #endif /* TZ_NOTIFY_H */

@@ -61,7 +61,7 @@ static void unblock(uint64_t set)
     tz_signal_mask(&mask);
     for (; set; set &= set - 1)
         sigdelset(&mask, tz_signal_first(set));
-    tz_os_signals_mask(&mask, NULL);
+    tz_os_signals_mask(&mask);
 }
 
 /* One of those that are due; false: there is none. */
@@ -282,19 +282,13 @@ static void forget_all(void)
     waits = 0;
 }
 
-/*
- * A fork: between it and what the child makes of the dispositions no handler
- * of ours may run there, so the forking thread takes its signals afterwards.
- */
+/* Around a fork. A signal that comes to the child before it is here finds a handler that knows itself to be
+ * in another process (wanted.c). */
 static void fork_hook(int when)
 {
-    static sigset_t mask;
     static bool locked;
     if (when == TZ_FORK_PREPARE) {
         locked = tz_server_lock();
-        sigset_t all;
-        sigfillset(&all);
-        tz_os_signals_mask(&all, &mask);
         return;
     }
     if (when == TZ_FORK_CHILD) {
@@ -303,7 +297,6 @@ static void fork_hook(int when)
     }
     if (locked)
         tz_server_unlock();
-    tz_os_signals_mask(&mask, NULL);
 }
 
 /* Under the start lock. */

@@ -26,8 +26,9 @@
  * kicks first, then the words and the set, and so misses nothing.
  *
  * A handler in another process than the one that set it up is in a child that
- * shares its memory or was made behind libc's back (vfork, clone): it puts the
- * former disposition back there, and the signal takes that.
+ * shares its memory or was made behind libc's back (vfork, clone), or has only
+ * just come out of fork: it puts the former disposition back there, and the
+ * signal takes that.
  */
 #include "notify/wanted.h"
 
@@ -152,13 +153,6 @@ void tz_wanted_end(uint64_t set, bool ignore)
         tz_and_acq_rel(word, ignore ? ~WANTED : ~(WANTED | IGNORED));
         drain(word);
     }
-}
-
-void tz_wanted_adopt(void)
-{
-    for (int sig = 1; sig <= TZ_SIGNALS; sig++)
-        if (entries[sig].disposition != THEIRS && tz_signal_owns(sig))
-            entries[sig].disposition = THEIRS;
 }
 
 void tz_wanted_forked(void)

@@ -23,8 +23,8 @@ TZ_INLINE int tz_signal_first(uint64_t set)
 uint64_t tz_wanted_possible(void);
 
 /*
- * The next three, and tz_wanted_forked, change dispositions: by one thread at
- * a time, which may be another each time.
+ * The next three change dispositions: by one thread at a time, which may be
+ * another each time.
  *
  * begin: signals of the set are noted down in the set of those that have
  * come, and nothing else becomes of them.
@@ -33,8 +33,6 @@ void tz_wanted_begin(uint64_t set);
 /* end: what was there before is back, or they are ignored. One that came before is noted down when this
  * returns; one that comes later has the disposition that is there then. */
 void tz_wanted_end(uint64_t set, bool ignore);
-/* Those whose handlers are signal/'s by now need none of ours. */
-void tz_wanted_adopt(void);
 /* In the child of a fork: what was there before is back, what came was the parent's. */
 void tz_wanted_forked(void);
 

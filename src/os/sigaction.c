@@ -22,11 +22,9 @@ static void set_mask(const sigset_t *new, sigset_t *old)
     (void)tz_sys(SYS_rt_sigprocmask, SIG_SETMASK, new, old, SET_SIZE);
 }
 
-void tz_os_signals_mask(const sigset_t *new, sigset_t *old)
+void tz_os_signals_mask(const sigset_t *mask)
 {
-    if (old)
-        sigemptyset(old);
-    set_mask(new, old);
+    set_mask(mask, NULL);
 }
 
 void tz_os_signal_handle(int sig, tz_os_handler *fn, const sigset_t *mask)

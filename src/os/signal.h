@@ -70,8 +70,8 @@ TZ_NORETURN void tz_os_signal_die_now(int sig);
 /* In a handler: the same signal comes once more, to this thread, when the handler has returned. */
 void tz_os_signal_again(int sig, siginfo_t *info);
 
-/* The calling thread's mask; old may be NULL. */
-void tz_os_signals_mask(const sigset_t *new, sigset_t *old);
+/* The calling thread has these blocked, and no others. */
+void tz_os_signals_mask(const sigset_t *mask);
 
 /* Sends sig to a thread of this process; 0 or a negative errno (-ESRCH: it has ended). */
 int tz_os_signal_thread(int tid, int sig);

@@ -7,7 +7,8 @@
  * every P is idle, no timer is set, and nobody waits for a descriptor.
  *
  * Only in a program that tuza runs: one that embeds it may always come again.
- * Nor once signals were sent to channels, for one may always come (Go's rule).
+ * Nor once signals were sent to channels, for one may always come (Go's rule):
+ * sysmon need not look again.
  * A thread that tuza did not make could still call in; with one in the
  * process nothing is reported. It may be one of ours that is just ending, so
  * sysmon looks again, ever more slowly.

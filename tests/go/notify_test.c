@@ -462,9 +462,33 @@ TEST(signals_of_reports)
         CHECK(!tuza_signal_ignored(signals[i]));
         CHECK_EQ(tuza_chan_len(c), 0);
     }
+    done(c);
+}
+
+static int spinning;
+
+__attribute__((noinline)) static void spin_here(void *arg)
+{
+    (void)arg;
+    flag_set(&spinning, 1);
+    while (flag_get(&spinning))
+        ;
+}
+
+/* By SIGURG threads are asked for their frames, whoever else wants it. */
+TEST(urg_is_for_tracebacks_too)
+{
+    if (HELP_TSAN)
+        SKIP("the signal waits until libc is called");
     static char text[1 << 16];
-    notify(c, SIGURG); /* how threads are asked for their frames */
-    tuza_stack(text, sizeof text, true);
+    tuza_chan *c = make(1);
+    notify(c, SIGURG);
+    GO(spin_here, NULL);
+    EVENTUALLY(flag_get(&spinning));
+    EVENTUALLY(tuza_stack(text, sizeof text, true) && strstr(text, "spin_here("));
+    wait_sig(c, SIGURG);
+    flag_set(&spinning, 0);
+    settle(1);
     done(c);
 }
 
