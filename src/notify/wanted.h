@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of notify/ share: which signals are wanted, and which have come. wanted.c has the protocol. */
+/* Which signals are wanted, and which have come; wanted.c has the protocol. */
 #ifndef TZ_WANTED_H
 #define TZ_WANTED_H
 
