@@ -28,9 +28,9 @@ typedef struct tz_network {
 /* NULL: no such network. */
 const tz_network *tz_network_find(const char *name);
 
-/* The addresses that a text stands for, for free(); *n is how many, > 0. Waits, parked or not, for name servers;
- * gives up when ctx (or NULL) is done. listening: no host is every address, else it is this machine.
- * 0 or a negative errno, TUZA_ENONAME... */
+/* The addresses that a text stands for, for free(); *n is how many, > 0. Waits, parked or not, for name
+ * servers; gives up when ctx (or NULL) is done. listening: no host is every address, else it is this
+ * machine. 0 or a negative errno, TUZA_ENONAME... */
 int tz_addr_resolve(tuza_context *ctx, const tz_network *net, const char *text, bool listening,
                     tz_addr **list, size_t *n);
 

@@ -59,13 +59,14 @@ typedef struct tz_fd {
 tz_fd *tz_fd_find(int fd, int *err);
 /* fd has just been opened by us: fd, or (it is closed then) a negative errno. */
 int tz_fd_adopt(int fd, bool tells_left, char *unlink_path);
-/* Asks the kernel whether the number stands for another file than we think; what was said of the old one is
- * forgotten then. It is registered with the poller on return: 0 the same, 1 new, or a negative errno: -EPERM it
- * can't be waited for. */
+/* Asks the kernel whether the number stands for another file than we think; what was said of the old one
+ * is forgotten then. It is registered with the poller on return: 0 the same, 1 new, or a negative errno:
+ * -EPERM it can't be waited for. */
 int tz_fd_is_new(tz_fd *f, int fd);
 /* What a wait on the side would return at once; an error is that file's own. */
 int tz_fd_check(tz_fd *f, int fd, int side);
-/* Registers where that has to be, and waits for the side. 0 to try again; -EBADF: another file has the number. */
+/* Registers where that has to be, and waits for the side. 0 to try again; -EBADF: another file has the
+ * number. */
 int tz_fd_wait(tz_fd *f, int fd, int side);
 int tz_fd_wait_both(tz_fd *f, int fd);
 /* Gives back the number. */

@@ -320,8 +320,8 @@ struct tz_p {
     uint32_t slots;     /* own: slots that goroutines yet to be started may count on (gfree.c) */
     uint64_t goid_next, goid_end; /* own: the block of ids not yet handed out */
     int64_t ngo;                  /* own, release, peeked: Gs started minus Gs ended here */
-    int64_t nwaiters;             /* own, peeked: Gs that began to wait for descriptors here minus those woken here */
-    int64_t polled_at;            /* own, peeked: when its owner last looked at descriptors */
+    int64_t nwaiters;  /* own, peeked: Gs that began to wait for descriptors here minus those woken */
+    int64_t polled_at; /* own, peeked: when its owner last looked at descriptors */
 
     tz_work *runq[TZ_RUNQ_SIZE]; /* slots between head and tail; relaxed atomic, published by runq_tail */
 

@@ -326,7 +326,8 @@ static bool to_poll(tz_m *m)
         tz_store_relaxed(&tz_sched.netpolling, 1);
         return true;
     }
-    /* One that has been taken off the list may be in there still: the break that it waits for would be ours. */
+    /* One that has been taken off the list may be in there still: the break that it waits for would be
+     * ours. */
     if (tz_load_relaxed(&tz_sched.netpolling) || tz_load_relaxed(&tz_sched.ending) ||
         !tz_netpoll_unattended())
         return false;
@@ -368,8 +369,8 @@ static void put_ready(tz_p *p, const tz_workq *ready)
     tz_netpoll_queued(n);
 }
 
-/* m comes to rest on the list, and looks whether anything is left to come. Under sched.lock; *until, and whether
- * to poll. */
+/* m comes to rest on the list, and looks whether anything is left to come. Under sched.lock; *until, and
+ * whether to poll. */
 static bool lie_down(tz_m *m, int64_t *until, int *dead)
 {
     midle_push(m);

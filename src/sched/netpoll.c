@@ -33,29 +33,8 @@
  * then, and who finds that settles the matter under both_lock, which the
  * waiter holds until it has left its stack.
  *
- * Stale events. An event's data is the polldesc, which is never freed, and
- * the low bits of pd->seq. tz_netpoll_reset changes that before the
- * number's next owner can be registered, so what is told of an earlier open
- * file (one that lives on under another number, say) is dropped.
- *
- * The sweep. A descriptor that was closed by plain close() is known to epoll no
- * more, and nothing tells us. So who polls looks about once a second whether
- * somebody has been waiting since the last time, and asks the kernel about
- * that descriptor by registering it again: EEXIST is as it should be. Else the
- * waiter is sent back to look. The next questions come ever more seldom.
- * Whether the number was given back and is another's by then shows in pd->seq,
- * which changes before a number is given back.
- *
- * The epoll descriptor may vanish: the program closes every descriptor it
- * finds, or we are a forked child, which shares it with its parent. A new one
- * has a new epoch; each polldesc knows of which epoch its registration is, and
- * whoever waits is sent back to register again.
- *
- * The break. An eventfd would be written to, and after such a close our number
- * may be a file of the program's. So it is a descriptor that is always ready,
- * registered to be told of once: to break is to register it once more.
- *
- * Who polls, and when: idle.c, proc.c, sysmon.c.
+ * What tells of events, and who is told: netpoll_epoll.c. Who polls, and when:
+ * idle.c, proc.c, sysmon.c.
  */
 #include "sched/netpoll.h"
 
@@ -65,50 +44,21 @@
 #include "sched/proc.h"
 #include "sched/sched.h"
 
-#define EVENTS   (TZ_OS_IN | TZ_OS_OUT | TZ_OS_RDHUP | TZ_OS_PRI | TZ_OS_EDGE)
-#define BATCH    256
-#define SEQ_BITS 22
-#define SWEEP_NS 1000000000
-#define ASK_MAX  64000000000
-#define SEQ_MASK (((uint32_t)1 << SEQ_BITS) - 1)
+static int64_t waiters; /* atomic: what those without a P have counted */
 
-static struct {
-    tz_lock lock;     /* TZ_RANK_POLL: making, closing and the list; ep, always, wakes */
-    int ep;           /* atomic; valid while epoch is not 0 */
-    int always;       /* atomic: a descriptor that is always ready, and told of once for each break */
-    uint32_t epoch;   /* atomic: 0 there is none; release, acquire */
-    uint32_t last;    /* lock: the last epoch that was used */
-    tz_polldesc *all; /* lock: those that were ever registered */
-    int64_t waiters;  /* atomic: what those without a P have counted */
-    int64_t
-        sweep_at; /* atomic: when to sweep next; by CAS: who changes it does it. INT64_MAX: nobody waits */
-} poll = {.sweep_at = INT64_MAX};
-
-/* An event carries a pointer and what fits beside it: user addresses have 48 bits, and 6 are 0 by alignment. */
-_Static_assert(_Alignof(tz_polldesc) == 1 << (SEQ_BITS - 16), "bits for the tag");
-static uint64_t tag(const tz_polldesc *pd)
-{
-    return ((uint64_t)(uintptr_t)pd << 16) | (tz_load_relaxed(&pd->seq) & SEQ_MASK);
-}
-static tz_polldesc *untag(uint64_t data)
-{
-    return (tz_polldesc *)(uintptr_t)(data >> 16 & ~(uint64_t)63);
-}
-
-/* Goroutines that wait; m may be NULL or without a P. */
-static void count(tz_m *m, int64_t n)
+void tz_netpoll_count(tz_m *m, int64_t n)
 {
     if (m && m->p)
         tz_store_relaxed(&m->p->nwaiters, m->p->nwaiters + n);
     else
-        tz_add_relaxed(&poll.waiters, n);
+        tz_add_relaxed(&waiters, n);
 }
 
 int64_t tz_netpoll_waiters(void)
 {
-    if (tz_load_relaxed(&poll.epoch) == 0)
+    if (tz_load_relaxed(&tz_netpoll_epoch) == 0)
         return 0;
-    int64_t n = tz_load_relaxed(&poll.waiters);
+    int64_t n = tz_load_relaxed(&waiters);
     uint32_t nallp = tz_load_acquire(&tz_sched.nallp); /* pairs with grow_allp: the array is as long */
     tz_p **allp = tz_load_acquire(&tz_sched.allp);
     for (uint32_t i = 0; i < nallp; i++)
@@ -116,9 +66,9 @@ int64_t tz_netpoll_waiters(void)
     return n;
 }
 
-/* Who waits on this side shall go on, with that result: taken off, or NULL. An event is latched. */
-static tz_g *unblock(tz_polldesc *pd, tz_pollside *s, bool event)
+tz_g *tz_netpoll_unblock(tz_pollside *s, bool event)
 {
+    tz_polldesc *pd = s->pd;
     uintptr_t old = tz_load_acquire(&s->g);
     for (;;) {
         if (old == TZ_POLL_READY || (old == 0 && !event))
@@ -148,17 +98,12 @@ static tz_g *unblock(tz_polldesc *pd, tz_pollside *s, bool event)
     }
 }
 
-static bool is_waiting(const tz_pollside *s)
-{
-    return tz_load_acquire(&s->g) & ~TZ_POLL_READY;
-}
-
 /* g was taken off; m has a P. */
 static void ready(tz_m *m, tz_g *g)
 {
     if (!g)
         return;
-    count(m, -1);
+    tz_netpoll_count(m, -1);
     tz_ready(m, g);
 }
 
@@ -168,9 +113,9 @@ static void ready(tz_m *m, tz_g *g)
 static void begin_wait(tz_m *m, tz_polldesc *pd)
 {
     tz_store_relaxed(&pd->waits, pd->waits + 1);
-    if (TZ_UNLIKELY(tz_load_relaxed(&poll.sweep_at) == INT64_MAX))
-        tz_store_relaxed(&poll.sweep_at, tz_os_now() + SWEEP_NS);
-    count(m, 1);
+    if (TZ_UNLIKELY(tz_load_relaxed(&tz_netpoll_sweep_at) == INT64_MAX))
+        tz_store_relaxed(&tz_netpoll_sweep_at, tz_os_now() + TZ_POLL_SWEEP_NS);
+    tz_netpoll_count(m, 1);
 }
 
 /* When a wait on this side ends at the latest; 0: never. */
@@ -192,7 +137,7 @@ static bool in_time(const tz_pollside *s, int64_t when)
 static bool settled(const tz_polldesc *pd, const tz_pollside *s)
 {
     return !tz_load_relaxed(&pd->stop) && in_time(s, due(s)) &&
-           tz_load_relaxed(&pd->epoch) == tz_load_relaxed(&poll.epoch);
+           tz_load_relaxed(&pd->epoch) == tz_load_relaxed(&tz_netpoll_epoch);
 }
 
 /* After-switch action: s->waiter has left its stack. */
@@ -209,7 +154,7 @@ static void commit(tz_m *m, void *arg)
     }
     tz_fence_store_load(); /* pairs with those of set_deadline, stop, fire, remake */
     if (!settled(pd, s))
-        ready(m, unblock(pd, s, false));
+        ready(m, tz_netpoll_unblock(s, false));
 }
 
 /* s->timer shall fire in time for a wait. */
@@ -329,16 +274,16 @@ static void fire(tz_timer *t, void *ctx)
     tz_store_relaxed(&t->armed, 0);
     tz_fence_store_load(); /* pairs with commit's: it sees that nothing is armed, or we see that it waits */
     int64_t when = due(s);
-    if (!when || !is_waiting(s)) {
+    if (!when || !tz_netpoll_is_waiting(s)) {
         tz_timer_done(t);
     } else if (when > now) {
         tz_timer_again(t, when);
     } else {
-        tz_g *g = unblock(s->pd, s, false);
+        tz_g *g = tz_netpoll_unblock(s, false);
         tz_timer_done(t);
         if (!g)
             return;
-        count(m, -1);
+        tz_netpoll_count(m, -1);
         tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
         tz_runq_put(m->p, tz_work_of_g(g)); /* at the tail, as sleepers: in the order of their deadlines */
     }
@@ -352,9 +297,9 @@ void tz_netpoll_set_deadline(tz_polldesc *pd, int side, int64_t when)
     tz_store_relaxed(&s->deadline, when);
     tz_fence_store_load(); /* pairs with commit's */
     tz_g *g = NULL;
-    if (when && is_waiting(s)) {
+    if (when && tz_netpoll_is_waiting(s)) {
         if (when <= tz_os_now())
-            g = unblock(pd, s, false);
+            g = tz_netpoll_unblock(s, false);
         else if (!in_time(s, when))
             tz_timer_arm(m, &s->timer, when);
     }
@@ -370,8 +315,8 @@ void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when)
 
 static void kick(tz_m *m, tz_polldesc *pd)
 {
-    ready(m, unblock(pd, &pd->side[TZ_POLL_READ], false));
-    ready(m, unblock(pd, &pd->side[TZ_POLL_WRITE], false));
+    ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_READ], false));
+    ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_WRITE], false));
 }
 
 void tz_netpoll_kick(tz_polldesc *pd)
@@ -396,85 +341,12 @@ void tz_netpoll_stop(tz_polldesc *pd, int err)
     tz_leave(m);
 }
 
-/* ---- epoll ---- */
-
-/* Under poll.lock. 0 or a negative errno. */
-static int make_locked(void)
+void tz_netpoll_init(tz_polldesc *pd)
 {
-    if (poll.epoch)
-        return 0;
-    int ep = tz_os_epoll_create();
-    if (ep < 0)
-        return ep;
-    int always = tz_os_eventfd(1);
-    int err = always < 0 ? always : tz_os_epoll_add(ep, always, TZ_OS_ONCE, 0);
-    if (err < 0) {
-        if (always >= 0)
-            tz_os_close(always);
-        tz_os_close(ep);
-        return err;
+    for (int i = 0; i < 2; i++) {
+        pd->side[i].pd = pd;
+        pd->side[i].timer.fire = fire;
     }
-    tz_store_relaxed(&poll.ep, ep);
-    tz_store_relaxed(&poll.always, always);
-    if (++poll.last == 0)
-        poll.last = 1;
-    tz_store_release(&poll.epoch, poll.last); /* pairs with current() */
-    return 0;
-}
-
-static int make(void)
-{
-    tz_lock_acquire(&poll.lock, TZ_RANK_POLL);
-    int err = make_locked();
-    tz_lock_release(&poll.lock, TZ_RANK_POLL);
-    return err;
-}
-
-/* The epoll descriptor of an epoch that is not over; *epoch is 0 where there is none. */
-static int current(uint32_t *epoch)
-{
-    *epoch = tz_load_acquire(&poll.epoch);
-    return tz_load_relaxed(&poll.ep);
-}
-
-/* g, if there is one, is runnable and goes to the list. Who has no P counts it when it is queued. */
-static uint32_t take(tz_m *m, tz_g *g, tz_workq *out)
-{
-    if (!g)
-        return 0;
-    if (m && m->p)
-        count(m, -1);
-    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
-    tz_work *w = tz_work_of_g(g);
-    *tz_work_link(w) = NULL;
-    if (out->tail)
-        *tz_work_link(out->tail) = w;
-    else
-        out->head = w;
-    out->tail = w;
-    return 1;
-}
-
-/* The descriptor of that epoch does not work any more. What is left of it is not closed: the number may be
- * another's. All that wait look again; m may be NULL. */
-static uint32_t lost(tz_m *m, uint32_t epoch, tz_workq *out)
-{
-    uint32_t n = 0;
-    tz_lock_acquire(&poll.lock, TZ_RANK_POLL);
-    if (poll.epoch == epoch) {
-        tz_store_relaxed(&poll.epoch, 0);
-        tz_fence_store_load(); /* pairs with commit's */
-        for (tz_polldesc *pd = poll.all; pd; pd = pd->link)
-            for (int i = 0; i < 2; i++)
-                n += take(m, unblock(pd, &pd->side[i], true), out);
-    }
-    tz_lock_release(&poll.lock, TZ_RANK_POLL);
-    return n;
-}
-
-static bool is_broken(int err)
-{
-    return err == -EBADF || err == -EINVAL;
 }
 
 void tz_netpoll_reset(tz_polldesc *pd)
@@ -485,192 +357,22 @@ void tz_netpoll_reset(tz_polldesc *pd)
     tz_store_relaxed(&pd->stop, 0);
     for (int i = 0; i < 2; i++)
         tz_store_relaxed(&pd->side[i].deadline, 0); /* a timer that is armed finds nobody */
-    if (is_waiting(&pd->side[TZ_POLL_READ]) || is_waiting(&pd->side[TZ_POLL_WRITE]))
+    if (tz_netpoll_is_waiting(&pd->side[TZ_POLL_READ]) || tz_netpoll_is_waiting(&pd->side[TZ_POLL_WRITE]))
         tz_netpoll_kick(pd);
     tz_netpoll_take(pd, TZ_POLL_READ);
     tz_netpoll_take(pd, TZ_POLL_WRITE);
 }
 
-static void list(tz_polldesc *pd)
-{
-    tz_lock_acquire(&poll.lock, TZ_RANK_POLL);
-    if (!pd->side[0].pd) {
-        for (int i = 0; i < 2; i++) {
-            pd->side[i].pd = pd;
-            pd->side[i].timer.fire = fire;
-        }
-        pd->link = poll.all;
-        tz_store_release(&poll.all, pd); /* pairs with the sweep */
-    }
-    tz_lock_release(&poll.lock, TZ_RANK_POLL);
-}
-
-/* Whether it is our descriptor, and not fd, that is broken; then it is given up. */
-static bool was_lost(int err, uint32_t epoch)
-{
-    tz_os_event none;
-    if (!is_broken(err) || !is_broken(tz_os_epoll_wait(tz_load_relaxed(&poll.ep), &none, 1, 0)))
-        return false;
-    tz_m *m = tz_enter();
-    tz_workq out = {NULL, NULL};
-    lost(m, epoch, &out);
-    tz_runq_put_list(m->p, out.head);
-    tz_leave(m);
-    return true;
-}
-
-int tz_netpoll_add(tz_polldesc *pd, int fd)
-{
-    if (TZ_UNLIKELY(!pd->side[0].pd))
-        list(pd);
-    tz_store_relaxed(&pd->fd, fd);
-    for (;;) {
-        uint32_t epoch;
-        int ep = current(&epoch);
-        if (TZ_UNLIKELY(epoch == 0)) {
-            int err = make();
-            if (err < 0)
-                return err;
-            continue;
-        }
-        int err = tz_os_epoll_add(ep, fd, EVENTS, tag(pd));
-        if (err == -EEXIST && tz_load_relaxed(&pd->epoch) != epoch) {
-            /* We did not know: the file was there under an earlier tag. */
-            err = tz_os_epoll_mod(ep, fd, EVENTS, tag(pd));
-        }
-        if (err == 0 || err == -EEXIST) {
-            tz_store_relaxed(&pd->epoch, epoch);
-            return err ? 1 : 0;
-        }
-        if (!was_lost(err, epoch))
-            return err;
-    }
-}
-
-void tz_netpoll_del(tz_polldesc *pd, int fd)
-{
-    uint32_t epoch;
-    int ep = current(&epoch);
-    if (epoch && tz_load_relaxed(&pd->epoch) == epoch)
-        (void)tz_os_epoll_del(ep, fd);
-    tz_store_relaxed(&pd->epoch, 0);
-}
-
-bool tz_netpoll_has(const tz_polldesc *pd)
-{
-    uint32_t epoch = tz_load_relaxed(&pd->epoch);
-    return epoch && epoch == tz_load_relaxed(&poll.epoch) && !tz_load_relaxed(&pd->moved);
-}
-
-bool tz_netpoll_moved(tz_polldesc *pd)
-{
-    return tz_load_relaxed(&pd->moved) && tz_xchg_relaxed(&pd->moved, 0);
-}
-
-void tz_netpoll_break(void)
-{
-    uint32_t epoch;
-    int ep = current(&epoch);
-    if (epoch)
-        (void)tz_os_epoll_mod(ep, tz_load_relaxed(&poll.always), TZ_OS_ONCE, 0);
-}
-
-/* Somebody waits for pd all the time since it was seen last: is it still what it was? */
-static uint32_t ask(tz_m *m, tz_polldesc *pd, int64_t now, tz_workq *out)
-{
-    uint32_t epoch, seq = tz_load_acquire(&pd->seq);
-    int ep = current(&epoch);
-    pd->ask_gap = pd->ask_gap < ASK_MAX ? 4 * pd->ask_gap : ASK_MAX;
-    pd->ask_at = now + pd->ask_gap;
-    if (tz_load_relaxed(&pd->epoch) != epoch ||
-        tz_os_epoll_add(ep, tz_load_relaxed(&pd->fd), EVENTS, tag(pd)) == -EEXIST ||
-        tz_load_acquire(&pd->seq) != seq)
-        return 0;
-    tz_store_relaxed(&pd->moved, 1);
-    return take(m, unblock(pd, &pd->side[0], true), out) + take(m, unblock(pd, &pd->side[1], true), out);
-}
-
-static uint32_t sweep(tz_m *m, int64_t now, tz_workq *out)
-{
-    uint32_t taken = 0;
-    bool any = false;
-    for (tz_polldesc *pd = tz_load_acquire(&poll.all); pd; pd = pd->link) {
-        if (!is_waiting(&pd->side[0]) && !is_waiting(&pd->side[1]))
-            continue;
-        any = true;
-        uint32_t waits = tz_load_relaxed(&pd->waits);
-        if (waits != pd->seen) {
-            pd->seen = waits;
-            pd->ask_at = 0;
-            pd->ask_gap = SWEEP_NS;
-        } else if (now >= pd->ask_at) {
-            taken += ask(m, pd, now, out);
-        }
-    }
-    tz_store_relaxed(&poll.sweep_at, any ? now + SWEEP_NS : INT64_MAX);
-    return taken;
-}
-
-/* Where it is time for that, and nobody else does it. */
-static uint32_t try_sweep(tz_m *m, tz_workq *out)
-{
-    int64_t at = tz_load_relaxed(&poll.sweep_at), now;
-    if (at == INT64_MAX || at > (now = tz_os_now()) || !tz_cas_acquire(&poll.sweep_at, &at, now + ASK_MAX))
-        return 0;
-    return sweep(m, now, out);
-}
-
-uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
-{
-    tz_os_event events[BATCH];
-    uint32_t epoch;
-    int ep = current(&epoch);
-    if (epoch == 0)
-        return 0;
-    int64_t sweep_at = tz_load_relaxed(&poll.sweep_at);
-    int n = tz_os_epoll_wait(ep, events, BATCH, deadline < sweep_at ? deadline : sweep_at);
-    if (n < 0)
-        return is_broken(n) ? lost(m, epoch, out) : 0;
-    uint32_t taken = try_sweep(m, out);
-    for (int i = 0; i < n; i++) {
-        uint32_t what = events[i].events;
-        tz_polldesc *pd = untag(events[i].data);
-        if (!pd) { /* the break, for the M that waits in here; if that is not the caller, once more */
-            if (deadline == 0 && tz_load_relaxed(&tz_sched.netpolling))
-                tz_netpoll_break();
-            continue;
-        }
-        if (tag(pd) != events[i].data) /* of an earlier file */
-            continue;
-        if (what & (TZ_OS_IN | TZ_OS_PRI | TZ_OS_RDHUP | TZ_OS_HUP | TZ_OS_ERR))
-            taken += take(m, unblock(pd, &pd->side[TZ_POLL_READ], true), out);
-        if (what & (TZ_OS_OUT | TZ_OS_HUP | TZ_OS_ERR))
-            taken += take(m, unblock(pd, &pd->side[TZ_POLL_WRITE], true), out);
-    }
-    return taken;
-}
-
 void tz_netpoll_queued(uint32_t n)
 {
-    (void)tz_sub_relaxed(&poll.waiters, n);
-}
-
-void tz_netpoll_close(void)
-{
-    if (poll.epoch == 0)
-        return;
-    tz_store_relaxed(&poll.epoch, 0);
-    tz_os_close(poll.always);
-    tz_os_close(poll.ep);
+    (void)tz_sub_relaxed(&waiters, n);
 }
 
 void tz_netpoll_forget(void)
 {
     tz_netpoll_close();
-    poll.lock.word = 0;
-    poll.waiters = 0;
-    poll.sweep_at = INT64_MAX;
-    for (tz_polldesc *pd = poll.all; pd; pd = pd->link) {
+    waiters = 0;
+    for (tz_polldesc *pd = tz_netpoll_all; pd; pd = pd->link) {
         pd->both_lock.word = 0;
         for (int i = 0; i < 2; i++) {
             pd->side[i].g &= TZ_POLL_READY;

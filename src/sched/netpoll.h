@@ -44,7 +44,8 @@ typedef struct TZ_ALIGNED(64) tz_polldesc {
 
 /* pd stands for another open file from here on; whoever waits still is sent back to look. */
 void tz_netpoll_reset(tz_polldesc *pd);
-/* Has the kernel tell of fd; the first event comes at once if it is ready. 1: it did already. -EPERM: it can't. */
+/* Has the kernel tell of fd; the first event comes at once if it is ready. 1: it did already. -EPERM: it
+ * can't. */
 int tz_netpoll_add(tz_polldesc *pd, int fd);
 /* Where it is told of. */
 void tz_netpoll_del(tz_polldesc *pd, int fd);
@@ -53,8 +54,9 @@ bool tz_netpoll_has(const tz_polldesc *pd);
 /* Whether the sweep has found, since the last question, that it does not. */
 bool tz_netpoll_moved(tz_polldesc *pd);
 
-/* Waits for a side's next event, or one that came since the last wait or tz_netpoll_take. The caller has the
- * right to be the only one. 0, -ETIMEDOUT, what tz_netpoll_stop said. May be early: the caller tries again. */
+/* Waits for a side's next event, or one that came since the last wait or tz_netpoll_take. The caller has
+ * the right to be the only one. 0, -ETIMEDOUT, what tz_netpoll_stop said. May be early: the caller tries
+ * again. */
 int tz_netpoll_wait(tz_polldesc *pd, int side);
 /* The same for either side. */
 int tz_netpoll_wait_both(tz_polldesc *pd);
@@ -83,9 +85,10 @@ void tz_netpoll_kick(tz_polldesc *pd);
 
 /* How many goroutines wait for descriptors; exact while every P is idle, under sched.lock. */
 int64_t tz_netpoll_waiters(void);
-/* Collects the goroutines whose descriptors are ready, waiting for that until the deadline (0: not at all).
- * m is NULL, or on its g0, with or without a P. Returns how many. Where m has no P they count as waiting still:
- * in its hands they are on no queue, and a look for deadlocks in between would find nobody. */
+/* Collects the goroutines whose descriptors are ready, waiting for that until the deadline (0: not at
+ * all). m is NULL, or on its g0, with or without a P. Returns how many. Where m has no P they count as
+ * waiting still: in its hands they are on no queue, and a look for deadlocks in between would find
+ * nobody. */
 uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *ready);
 /* So many of those are on a queue now; under sched.lock, or m has got a P. */
 void tz_netpoll_queued(uint32_t n);
@@ -95,5 +98,23 @@ void tz_netpoll_break(void);
 void tz_netpoll_close(void);
 /* The same in a forked child, whatever waited in its parent. */
 void tz_netpoll_forget(void);
+
+/* Between netpoll.c and netpoll_epoll.c. */
+
+/* Who waits on this side shall go on, with that result: taken off, or NULL. An event is latched. */
+tz_g *tz_netpoll_unblock(tz_pollside *s, bool event);
+TZ_INLINE bool tz_netpoll_is_waiting(const tz_pollside *s)
+{
+    return tz_load_acquire(&s->g) & ~TZ_POLL_READY;
+}
+/* So many goroutines more wait; m may be NULL or without a P. */
+void tz_netpoll_count(tz_m *m, int64_t n);
+/* For the first time. */
+void tz_netpoll_init(tz_polldesc *pd);
+extern uint32_t tz_netpoll_epoch;   /* atomic: 0 there is no epoll descriptor; release, acquire */
+extern tz_polldesc *tz_netpoll_all; /* atomic: those that were ever registered; changes under a lock */
+extern int64_t
+    tz_netpoll_sweep_at; /* atomic: when to sweep next, INT64_MAX: nobody waits; by who does it, CAS */
+#define TZ_POLL_SWEEP_NS 1000000000
 
 #endif /* TZ_NETPOLL_H */

@@ -143,8 +143,8 @@ TZ_INLINE bool tz_park(tz_m *m, uint32_t reason, tz_spin *lock)
     return tz_switch_final(m, tz_next(m));
 }
 
-/* proc.c: parks m->g in the returning form: comes back with the M it then runs on, inside the runtime. `after` is
- * the after-switch action that lets others find it. */
+/* proc.c: parks m->g in the returning form: comes back with the M it then runs on, inside the runtime.
+ * `after` is the after-switch action that lets others find it. */
 tz_m *tz_park_back(tz_m *m, uint32_t reason, void (*after)(tz_m *m, void *arg), void *arg);
 
 /* Parks m->g for good (a nil channel). */

@@ -151,8 +151,9 @@ TEST(ended_threads_leave_no_stack)
             before = mappings();
     }
     settle(1);
-    /* The last ones are given back within seconds. 500 left would be 1,000 mappings; under AddressSanitizer
-     * and an emulator guards are mappings of their own, so each thread that there was at once has more of them. */
+    /* The last ones are given back within seconds. 500 left would be 1,000 mappings; under
+     * AddressSanitizer and an emulator guards are mappings of their own, so each thread that there was
+     * at once has more of them. */
     SPIN_UNTIL(mappings() < before + (HELP_ASAN || HELP_EMULATED ? 600 : 100));
     tuza_chan_unref(c);
 }

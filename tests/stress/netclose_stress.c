@@ -112,8 +112,8 @@ static void reuse_numbers(void *arg)
 }
 
 /*
- * NP-21, NP-22, and that deadlines and cancellation end with the file, closed by tuza_close or by plain close:
- * each new pair passes a token, with no time-out, no cancellation, and no byte of another's.
+ * NP-21, NP-22, and that deadlines and cancellation end with the file, closed by tuza_close or by plain
+ * close: each new pair passes a token, with no time-out, no cancellation, and no byte of another's.
  */
 TEST(fresh_files_on_old_numbers)
 {

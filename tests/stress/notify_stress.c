@@ -151,9 +151,9 @@ static void set_handler(int sig)
 }
 
 /*
- * ThreadSanitizer may leave a thread with all signals blocked: it has one place for the mask that it puts back
- * after handlers it was late to call, and fills it again when one of them uses an atomic while another signal
- * has come. Then what is raised on that thread waits for ever.
+ * ThreadSanitizer may leave a thread with all signals blocked: it has one place for the mask that it puts
+ * back after handlers it was late to call, and fills it again when one of them uses an atomic while another
+ * signal has come. Then what is raised on that thread waits for ever.
  */
 static void unblock_all(void)
 {
