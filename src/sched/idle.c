@@ -145,7 +145,7 @@ static bool polled_by_others(void)
     int64_t lately = tz_os_now() - POLLED_NS;
     uint32_t n;
     tz_p **allp = tz_procs(&n);
-    if (tz_sched.npidle == n)
+    if (tz_load_relaxed(&tz_sched.npidle) == n)
         return false;
     for (uint32_t i = 0; i < n; i++)
         if (tz_load_relaxed(&allp[i]->status) == TZ_P_RUNNING &&
