@@ -68,13 +68,13 @@ int64_t tz_netpoll_waiters(void)
 
 tz_g *tz_netpoll_unblock(tz_pollside *s, bool event)
 {
-    tz_polldesc *pd = s->pd;
     uintptr_t old = tz_load_acquire(&s->g);
     for (;;) {
         if (old == TZ_POLL_READY || (old == 0 && !event))
             return NULL;
         if (old == TZ_POLL_BOTH) {
             tz_g *g = NULL;
+            tz_polldesc *pd = s->pd;
             tz_lock_acquire(&pd->both_lock, TZ_RANK_BOTH);
             old = tz_load_relaxed(&s->g);
             if (old == TZ_POLL_BOTH) { /* as long as it is, both sides are */
