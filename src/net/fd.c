@@ -101,6 +101,7 @@ static void begin(tz_fd *f)
     tz_store_relaxed(&f->file, false);
     tz_store_relaxed(&f->tells_left, false);
     tz_store_relaxed(&f->dry, false);
+    tz_store_relaxed(&f->late, 0);
     tz_fd_forget_limits(f);
     free(f->unlink_path);
     f->unlink_path = NULL;

@@ -69,6 +69,12 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
         int err = tz_fd_check(f, fd, TZ_POLL_READ);
         if (err < 0)
             return err;
+        int32_t late = tz_load_relaxed(&f->late);
+        if (TZ_UNLIKELY(late)) {
+            tz_store_relaxed(&f->late, 0);
+            if (tz_fd_is_new(f, fd) == 0) /* else it was another file's */
+                return late;
+        }
         if (!tz_load_relaxed(&f->dry) || tz_netpoll_take(&f->pd, TZ_POLL_READ)) {
             long r = read_now(f, fd, iov, n);
             if (r == -EINTR)
@@ -144,6 +150,9 @@ ssize_t tuza_read_full(int fd, void *buf, size_t n)
         r = read_some(f, fd, &iov, 1);
         done += r > 0 ? (size_t)r : 0;
     } while (r > 0 && done < n);
+    /* The kernel tells a reset once and then the end: the next call shall not take this for whole. */
+    if (done && r < 0 && r != -ECANCELED && r != -ETIMEDOUT && r != -EBADF && tz_fd_is_new(f, fd) == 0)
+        tz_store_relaxed(&f->late, (int32_t)r);
     tz_fd_leave(f, fd, TZ_FD_READING);
     return done ? (ssize_t)done : r;
 }
