@@ -327,9 +327,9 @@ def test_resets():
     p.stop(broken=1)
 
     def tell_end(backend, s):
-        data = s.recv(100)
-        if not data:
+        if not s.recv(100):
             return
+        backend.events.put("begun")
         try:
             while s.recv(100):
                 pass
@@ -341,8 +341,7 @@ def test_resets():
     p = Proxy(b)
     s = p.connect()
     s.sendall(b"x")
-    while b.connections == 0:
-        time.sleep(0.01)
+    equal(b.event(), "begun", "the back-end")
     reset(s)
     equal(b.event(), "reset", "what the back-end sees of a client's reset")
     p.stop(broken=1)

@@ -232,7 +232,7 @@ static void loop_reading(void *arg)
     while ((n = tuza_read(l->fds[0], buf, sizeof buf)) > 0 || n == -ETIMEDOUT) {
         l->reads++;
         if (n < 0)
-            tuza_gosched();
+            tuza_sleep(20 * TUZA_MICROSECOND);
     }
     CHECK_EQ(n, -ECANCELED);
     CHECK_EQ(tuza_read(l->fds[0], buf, sizeof buf), -ECANCELED);
@@ -247,7 +247,7 @@ static void loop_writing(void *arg)
     while ((n = tuza_write(l->fds[1], buf, sizeof buf)) > 0 || n == -ETIMEDOUT) {
         l->writes++;
         if (n < 0)
-            tuza_gosched();
+            tuza_sleep(20 * TUZA_MICROSECOND);
     }
     CHECK_EQ(n, -ECANCELED);
     CHECK_EQ(tuza_write(l->fds[1], buf, sizeof buf), -ECANCELED);
@@ -261,6 +261,10 @@ static void loop_waiting(void *arg)
     do {
         n = tuza_wait_fd(l->fds[1], POLLOUT, tuza_now() + 50 * TUZA_MICROSECOND);
         l->waits++;
+        if (n < 0)
+            tuza_sleep(20 * TUZA_MICROSECOND);
+        else
+            tuza_gosched();
     } while (n > 0 || n == -ETIMEDOUT);
     CHECK_EQ(n, -ECANCELED);
     note_end(n);
@@ -283,7 +287,7 @@ static void cancel_and_close(void *arg)
 {
     uint64_t me = (uint64_t)(uintptr_t)arg;
     stress_random r = stress_start(me + 500);
-    for (long i = 0; i < stress_amount(1500) + 10; i++) {
+    for (long i = 0; i < stress_amount(3000) + 10; i++) {
         looping l = {.id = me * 1000000 + (uint64_t)i};
         some_pair(&r, l.fds);
         team t = {0};
@@ -308,7 +312,7 @@ TEST(cancel_then_close)
     for (uintptr_t i = 1; i <= WORKERS; i++)
         team_go(&t, cancel_and_close, (void *)i);
     team_wait(&t);
-    CHECK_EQ(ends[ECANCELED], WORKERS * 3 * (stress_amount(1500) + 10));
+    CHECK_EQ(ends[ECANCELED], WORKERS * 3 * (stress_amount(3000) + 10));
     settle_slowly();
     CHECK_EQ(net_descriptors(), before);
 }
@@ -333,6 +337,10 @@ static void accept_until_cancelled(void *arg)
     CHECK_EQ(fd, -ECANCELED);
 }
 
+/* Linux does not reset each connection that was on its way when the listener was closed: such a one has no other
+ * end. Nobody else waits so long, unless the machine stands still. */
+#define FORGOTTEN (3 * TUZA_SECOND)
+
 /* Not until it is refused: the port may be another program's by then. */
 static void dial_until_closing(void *arg)
 {
@@ -344,8 +352,9 @@ static void dial_until_closing(void *arg)
             continue;
         }
         char byte;
+        CHECK_EQ(tuza_set_deadline(fd, tuza_now() + FORGOTTEN), 0);
         ssize_t n = tuza_read(fd, &byte, 1); /* the end; a reset where it was still in the queue */
-        CHECK(n == 0 || n == -ECONNRESET);
+        CHECK(n == 0 || n == -ECONNRESET || (n == -ETIMEDOUT && flag_get(&door.closing)));
         flag_add(&door.dialled, 1);
         CHECK_EQ(tuza_close(fd), 0);
     }
