@@ -116,7 +116,9 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
         free(unlink_path);
         return err;
     }
-    if (TZ_UNLIKELY(f->pd.epoch || f->ours || f->ctx || f->cancelled)) /* plain close() ended the last one */
+    (void)tz_load_acquire(&f->mu); /* pairs with destroy's: the number came from there by way of the kernel */
+    if (TZ_UNLIKELY(tz_load_relaxed(&f->pd.epoch) || tz_load_relaxed(&f->ours) || tz_load_relaxed(&f->ctx) ||
+                    tz_load_relaxed(&f->cancelled))) /* plain close() ended the last one */
         tz_netpoll_reset(&f->pd);
     begin(f);
     f->unlink_path = unlink_path;

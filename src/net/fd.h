@@ -49,8 +49,8 @@ typedef struct tz_fd {
     tz_lock lock;        /* TZ_RANK_FD: what follows */
     tz_fdqueue queue[2]; /* who waits for a side */
     tz_g *closer;        /* who waits for the last user to leave */
-    bool cancelled;
-    tuza_context *ctx;
+    bool cancelled;       /* atomic: read under the lock */
+    tuza_context *ctx;    /* peeked at by who forgets limits */
     tz_context_node node; /* on ctx */
     char *unlink_path;    /* a Unix listener's file, const until closed; from malloc */
 } tz_fd;

@@ -69,7 +69,7 @@ static void update_stop(tz_fd *f)
 {
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    int stop = f->cancelled ? -ECANCELED : f->ctx ? tuza_context_err(f->ctx) : 0;
+    int stop = tz_load_relaxed(&f->cancelled) ? -ECANCELED : f->ctx ? tuza_context_err(f->ctx) : 0;
     if (!(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))
         tz_netpoll_set_stop(m, &f->pd, stop);
     tz_lock_release(&f->lock, TZ_RANK_FD);
@@ -99,7 +99,7 @@ static void change_context(tz_fd *f, tuza_context *ctx)
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
     tuza_context *old = f->ctx;
-    f->ctx = NULL;
+    tz_store_relaxed(&f->ctx, NULL);
     tz_lock_release(&f->lock, TZ_RANK_FD);
     tz_leave(m);
     if (old) {
@@ -108,7 +108,7 @@ static void change_context(tz_fd *f, tuza_context *ctx)
     }
     m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    f->ctx = ctx;
+    tz_store_relaxed(&f->ctx, ctx);
     tz_lock_release(&f->lock, TZ_RANK_FD);
     tz_leave(m);
     if (ctx) {
