@@ -66,7 +66,7 @@ static int wait_old(int ep, tz_os_event *events, int n, const struct timespec *t
     return (int)tz_sys(SYS_epoll_pwait, ep, events, n, 0, NULL, 0);
 }
 
-int tz_os_epoll_wait(int ep, tz_os_event *events, int n, int64_t deadline)
+static int wait_for_events(int ep, tz_os_event *events, int n, int64_t deadline)
 {
     struct timespec ts = {0, 0}, *timeout = &ts;
     if (deadline == TZ_OS_FOREVER) {
@@ -87,6 +87,13 @@ int tz_os_epoll_wait(int ep, tz_os_event *events, int n, int64_t deadline)
         tz_store_relaxed(&no_pwait2, true);
     }
     return wait_old(ep, events, n, timeout);
+}
+
+int tz_os_epoll_wait(int ep, tz_os_event *events, int n, int64_t deadline)
+{
+    int r = wait_for_events(ep, events, n, deadline);
+    tz_os_signals_let_in();
+    return r;
 }
 
 int tz_os_eventfd(uint32_t count)

@@ -38,24 +38,16 @@ static int64_t before(int64_t deadline)
     return tz_load_relaxed(&awaited) && end < deadline ? end : deadline;
 }
 
-static void after(void)
+void tz_os_signals_let_in(void)
 {
     struct timeval tv;
     if (tz_load_relaxed(&awaited))
         gettimeofday(&tv, NULL);
 }
 #else
-void tz_os_signals_awaited(void)
-{
-}
-
 static int64_t before(int64_t deadline)
 {
     return deadline;
-}
-
-static void after(void)
-{
 }
 #endif
 
@@ -72,7 +64,7 @@ void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)
     }
     (void)tz_sys(SYS_futex, addr, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, val, until, NULL,
                  FUTEX_BITSET_MATCH_ANY);
-    after();
+    tz_os_signals_let_in();
 }
 
 void tz_os_futex_wake(const uint32_t *addr, int n)

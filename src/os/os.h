@@ -23,7 +23,18 @@ void tz_os_sleep_until(int64_t deadline);
  * the caller looks again. */
 void tz_os_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
 /* From here on signals must not wait for the end of a futex's sleep: for sanitizers that let them. */
+#if TZ_TSAN
 void tz_os_signals_awaited(void);
+/* After a sleep in the kernel that was none on a futex: those come now that were made to wait. */
+void tz_os_signals_let_in(void);
+#else
+TZ_INLINE void tz_os_signals_awaited(void)
+{
+}
+TZ_INLINE void tz_os_signals_let_in(void)
+{
+}
+#endif
 /* Wakes up to n sleepers. */
 void tz_os_futex_wake(const uint32_t *addr, int n);
 
