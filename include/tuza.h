@@ -30,6 +30,7 @@
 #include "tuza/bufio.h"
 #include "tuza/chan.h"
 #include "tuza/context.h"
+#include "tuza/debug.h"
 #include "tuza/errno.h"
 #include "tuza/go.h"
 #include "tuza/net.h"

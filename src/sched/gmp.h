@@ -327,13 +327,18 @@ struct tz_p {
 
     TZ_ALIGNED(TZ_NO_SHARING) uint32_t status; /* lock sched, peeked */
     int32_t id;                                /* const */
-    uint32_t syscalltick; /* peeked: how often it was taken from an M in user code, or handed off by one */
-    tz_m *m;              /* peeked: who has it; a hint */
-    tz_p *link;           /* lock sched: sched.pidle, sched.pwork */
+    uint32_t retakes;  /* own, peeked: how often it was taken from an M in user code */
+    uint32_t handoffs; /* own, peeked: how often an M gave it away and went on without */
+    uint32_t steals;   /* own, peeked: how often it took work from another P */
+    uint32_t stolen;   /* own, peeked: and how much in all */
+    uint32_t polled;   /* own, peeked: goroutines that its owner woke for their descriptors */
+    tz_m *m;           /* peeked: who has it; a hint */
+    tz_p *link;        /* lock sched: sched.pidle, sched.pwork */
 
     tz_lock timers_lock;
     tz_timerheap timers; /* lock timers */
     int64_t timer_min;   /* written under timers_lock, peeked: when the first timer is due, 0: none */
+    uint64_t timers_run; /* the same: how many ever came due */
 
     /* Sysmon's memory of this P; sysmon only. */
     uint32_t look_tick;
@@ -366,6 +371,8 @@ typedef struct tz_sched_t {
     uint32_t solo_wanted; /* peeked: it shall give that up */
     tz_m *midle;          /* Ms that rest, the last parked first */
     uint32_t nmidle;
+    uint32_t polled;       /* atomic: as p->polled, by who has no P */
+    uint32_t wakes;        /* how often an M was woken for a P */
     uint32_t nmidlelocked; /* atomic: Ms parked until their locked G can run; lockosthread.c */
     tz_m *mwait_head;      /* Ms that wait in place for a P, by wait_until */
     int64_t mwait_due;     /* peeked: when the first of them may have a P; INT64_MAX: nobody waits */

@@ -218,6 +218,7 @@ tz_m *tz_startm_locked(tz_p *p, bool spinning)
     m->nextp = p;
     tz_store_relaxed(&p->m, m);
     m->wake_spin = spinning;
+    tz_sched.wakes++;
     return m;
 }
 

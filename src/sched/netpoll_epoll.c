@@ -267,6 +267,15 @@ static uint32_t try_sweep(tz_m *m, tz_workq *out)
     return sweep(m, now, out);
 }
 
+static void count_woken(tz_m *m, uint32_t taken)
+{
+    tz_p *p = m ? m->p : NULL;
+    if (p)
+        tz_store_relaxed(&p->polled, p->polled + taken);
+    else if (taken)
+        tz_add_relaxed(&tz_sched.polled, taken);
+}
+
 uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
 {
     tz_os_event events[BATCH];
@@ -297,6 +306,7 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
         if (what & (TZ_OS_OUT | TZ_OS_HUP | TZ_OS_ERR))
             taken += take(m, tz_netpoll_unblock(&pd->side[TZ_POLL_WRITE], true), out);
     }
+    count_woken(m, taken);
     return taken;
 }
 

@@ -197,6 +197,9 @@ int tz_schedtrace_start(void);
 /* In a report: a block, where any of it is on. */
 void tz_schedtrace_crash(void);
 
+/* stats.c: how much is queued on p, by anybody's glance. */
+uint32_t tz_runq_len(tz_p *p);
+
 /* sysmon.c */
 void tz_sysmon(void *unused);
 /* Wakes sysmon early if it sleeps past `when`. */

@@ -125,7 +125,7 @@ void tz_retake_self(tz_m *m)
         ;
     if (!m->foreign) {
         tz_add_relaxed(&tz_sched.npless, 1);
-        tz_store_relaxed(&m->p->syscalltick, m->p->syscalltick + 1);
+        tz_store_relaxed(&m->p->handoffs, m->p->handoffs + 1);
     }
 }
 
@@ -158,7 +158,7 @@ tz_p *tz_retake(tz_m *m, uint64_t seq)
     if (!w || !tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_STOLEN))) /* R5 */
         return NULL;
     tz_add_relaxed(&tz_sched.npless, 1);
-    tz_store_relaxed(&p->syscalltick, p->syscalltick + 1);
+    tz_store_relaxed(&p->retakes, p->retakes + 1);
     return p;
 }
 

@@ -79,6 +79,8 @@ tz_work *tz_runq_steal(tz_p *p, tz_p *victim, bool next)
     uint32_t n = grab(victim, p, t, next);
     if (n == 0)
         return NULL;
+    tz_store_relaxed(&p->steals, p->steals + 1);
+    tz_store_relaxed(&p->stolen, p->stolen + n);
     n--;
     tz_work *g = tz_load_relaxed(&p->runq[(t + n) % TZ_RUNQ_SIZE]);
     if (n > 0)

@@ -105,13 +105,6 @@ static counts look(void)
     };
 }
 
-static uint32_t runq_len(tz_p *p)
-{
-    uint32_t head = tz_load_relaxed(&p->runq_head), tail = tz_load_acquire(&p->runq_tail);
-    uint32_t n = tail - head;
-    return (n <= TZ_RUNQ_SIZE ? n : 0) + (tz_load_relaxed(&p->runnext) != NULL);
-}
-
 /* What begins a time slice: schedtick, and what comes off the ring. */
 static uint32_t ticks(tz_p *p)
 {
@@ -124,7 +117,7 @@ static void print_summary(out *o)
     tz_p **allp = tz_procs(&n);
     text(o, " [ ");
     for (uint32_t i = 0; i < n; i++)
-        number(o, i ? " " : "", runq_len(allp[i]));
+        number(o, i ? " " : "", tz_runq_len(allp[i]));
     text(o, " ] schedticks=[ ");
     for (uint32_t i = 0; i < n; i++) {
         number(o, "", ticks(allp[i]));
@@ -145,9 +138,9 @@ static void print_ps(out *o)
         number(o, "  P", i);
         number(o, ": status=", go_status[tz_load_relaxed(&p->status)]);
         number(o, " schedtick=", ticks(p));
-        number(o, " syscalltick=", tz_load_relaxed(&p->syscalltick));
+        number(o, " syscalltick=", tz_load_relaxed(&p->retakes) + tz_load_relaxed(&p->handoffs));
         id(o, " m=", m != NULL, m ? (uint64_t)m->id : 0);
-        number(o, " runqsize=", runq_len(p));
+        number(o, " runqsize=", tz_runq_len(p));
         number(o, " gfreecnt=", racy(&p->ngfree));
         number(o, " timerslen=", racy(&p->timers.n));
         text(o, "\n");

@@ -133,6 +133,7 @@ void tz_timers_run(tz_m *m, tz_p *p, int64_t now)
     tz_timer *t;
     while ((t = tz_timerheap_first(&p->timers)) != NULL && t->when <= now) {
         tz_timerheap_remove(&p->timers, t);
+        tz_store_relaxed(&p->timers_run, p->timers_run + 1);
         if (!t->unlocked) {
             t->fire(t, m);
             continue;
