@@ -3,7 +3,7 @@
 # The few commands one needs; CMakeLists.txt has the build. Each target first
 # installs the Debian packages that it needs and that are missing.
 #
-#   make run      build, and search a folder: PATTERN='tuza_go' DIR=. ARGS=
+#   make run      build, and serve a folder over HTTP: DIR=. ADDR=127.0.0.1:8080 ARGS=
 #   make test     everything: all presets (PRESETS='release tsan' for some)
 #   make check    the release build's tests alone: quick
 #   make bench    the benchmarks, with their twins in Go and on pthreads
@@ -11,8 +11,8 @@
 #   make format   clang-format over the sources
 #   make clean
 
-PATTERN ?= tuza_go
 DIR     ?= .
+ADDR    ?= 127.0.0.1:8080
 PREFIX  ?= /usr/local
 PRESETS ?= release debug asan tsan clang arm64
 
@@ -28,8 +28,8 @@ all: setup-build
 
 run: setup-build
 	@cmake --preset release >/dev/null
-	@cmake --build --preset release --target example_grep
-	$(BUILD)/examples/grep $(ARGS) '$(PATTERN)' '$(DIR)'
+	@cmake --build --preset release --target example_httpd
+	$(BUILD)/examples/httpd -a '$(ADDR)' $(ARGS) '$(DIR)'
 
 test: setup-test
 	@scripts/test $(PRESETS)

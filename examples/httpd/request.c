@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A request, read by llhttp: its callbacks note where in the input the target
+ * and the fields that matter lie. Input comes in pieces, so a name or value
+ * may be told in parts; the input may move between two pieces, so places are
+ * kept as distances from the request's beginning.
+ *
+ * A body is of no use to this server. One that fits into the input beside the
+ * head is read and forgotten; a longer one is refused where it begins.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "httpd.h"
+
+static llhttp_settings_t settings;
+
+static struct request *request_of(llhttp_t *p)
+{
+    return &((struct conn *)p->data)->request;
+}
+
+static int refuse(struct request *r, int status)
+{
+    r->status = status;
+    return -1;
+}
+
+static uint32_t place(const struct request *r, const char *at)
+{
+    return (uint32_t)(at - r->base);
+}
+
+/* Whether the piece goes on where the slice ends; it does then. */
+static bool extend(struct slice *s, uint32_t at, size_t len)
+{
+    if (s->at + s->len != at)
+        return false;
+    s->len += (uint32_t)len;
+    return true;
+}
+
+static int on_target(llhttp_t *p, const char *at, size_t len)
+{
+    struct request *r = request_of(p);
+    if (r->target.len == 0)
+        r->target.at = place(r, at);
+    return extend(&r->target, place(r, at), len) ? 0 : refuse(r, 400);
+}
+
+static int on_target_complete(llhttp_t *p)
+{
+    request_of(p)->target_read = true;
+    return 0;
+}
+
+static enum field field_named(const char *name, size_t len)
+{
+    static const struct {
+        const char *name;
+        size_t len;
+    } names[FIELDS] = {
+        [FIELD_HOST] = {"Host", 4},
+        [FIELD_RANGE] = {"Range", 5},
+        [FIELD_IF_RANGE] = {"If-Range", 8},
+        [FIELD_IF_MATCH] = {"If-Match", 8},
+        [FIELD_IF_NONE_MATCH] = {"If-None-Match", 13},
+        [FIELD_IF_MODIFIED_SINCE] = {"If-Modified-Since", 17},
+        [FIELD_IF_UNMODIFIED_SINCE] = {"If-Unmodified-Since", 19},
+    };
+    for (int i = 0; i < FIELDS; i++)
+        if (len == names[i].len && strncasecmp(name, names[i].name, len) == 0)
+            return (enum field)i;
+    return FIELD_OTHER;
+}
+
+/* The field that was read is complete. */
+static int end_field(struct request *r)
+{
+    if (r->name.len == 0)
+        return 0;
+    if (++r->field_count > FIELDS_MAX)
+        return refuse(r, 431);
+    enum field which = field_named(r->base + r->name.at, r->name.len);
+    r->name.len = 0;
+    if (which == FIELD_OTHER)
+        return 0;
+    struct slice value = r->value;
+    while (value.len > 0 && strchr(" \t", r->base[value.at + value.len - 1]))
+        value.len--;
+    if (r->fields[which].at == 0)
+        r->fields[which] = value;
+    else if (which != FIELD_IF_NONE_MATCH) /* a list may come in parts, and the first is enough for a yes */
+        return refuse(r, 400);
+    return 0;
+}
+
+static int on_field(llhttp_t *p, const char *at, size_t len)
+{
+    struct request *r = request_of(p);
+    uint32_t here = place(r, at);
+    if (r->name.len > 0 && extend(&r->name, here, len))
+        return 0;
+    if (end_field(r) != 0)
+        return -1;
+    r->name = (struct slice){here, (uint32_t)len};
+    r->value = (struct slice){here + (uint32_t)len, 0};
+    r->in_value = false;
+    return 0;
+}
+
+static int on_value(llhttp_t *p, const char *at, size_t len)
+{
+    struct request *r = request_of(p);
+    uint32_t here = place(r, at);
+    if (r->in_value)
+        return extend(&r->value, here, len) ? 0 : refuse(r, 400); /* a line that is a value's continuation */
+    r->value = (struct slice){here, (uint32_t)len};
+    r->in_value = len > 0;
+    return 0;
+}
+
+static int on_head(llhttp_t *p)
+{
+    struct request *r = request_of(p);
+    if (end_field(r) != 0)
+        return -1;
+    if (p->http_major != 1)
+        return refuse(r, 505);
+    if (p->http_minor > 0 && r->fields[FIELD_HOST].at == 0)
+        return refuse(r, 400);
+    r->head_read = true;
+    r->keep = llhttp_should_keep_alive(p);
+    p->upgrade = 0; /* there is nothing to upgrade to: the request is answered as it is */
+    if (p->content_length > INPUT_SIZE)
+        return refuse(r, 413);
+    return 0;
+}
+
+static int on_complete(llhttp_t *p)
+{
+    request_of(p)->complete = true;
+    return HPE_PAUSED;
+}
+
+void request_setup(void)
+{
+    llhttp_settings_init(&settings);
+    settings.on_url = on_target;
+    settings.on_url_complete = on_target_complete;
+    settings.on_header_field = on_field;
+    settings.on_header_value = on_value;
+    settings.on_headers_complete = on_head;
+    settings.on_message_complete = on_complete;
+}
+
+void request_init(struct conn *c)
+{
+    llhttp_init(&c->parser, HTTP_REQUEST, &settings);
+    c->parser.data = c;
+}
+
+void request_begin(struct conn *c)
+{
+    c->request = (struct request){0};
+    llhttp_reset(&c->parser);
+}
+
+/* Whether the input begins with what might be a method of some protocol's. */
+static bool has_method(const char *at, size_t len)
+{
+    size_t n = 0;
+    while (n < len && n < 32 && at[n] >= 'A' && at[n] <= 'Z')
+        n++;
+    return n > 0 && n < len && at[n] == ' ';
+}
+
+size_t request_parse(struct conn *c, const char *base, size_t len, size_t seen)
+{
+    struct request *r = &c->request;
+    r->base = base;
+    llhttp_errno_t err = llhttp_execute(&c->parser, base + seen, len - seen);
+    if (err == HPE_OK)
+        return len;
+    if (!r->complete && r->status == 0)
+        r->status = err == HPE_INVALID_METHOD && has_method(base, len)           ? 501
+                    : err == HPE_INVALID_VERSION || err == HPE_PAUSED_H2_UPGRADE ? 505
+                                                                                 : 400;
+    return (size_t)(llhttp_get_error_pos(&c->parser) - base);
+}
