@@ -112,7 +112,7 @@ static void ready(tz_m *m, tz_g *g)
 /* m's goroutine is going to wait. */
 static void begin_wait(tz_m *m, tz_polldesc *pd)
 {
-    tz_store_relaxed(&pd->waits, pd->waits + 1);
+    tz_store_relaxed(&pd->waits, tz_load_relaxed(&pd->waits) + 1); /* of both sides at once one may be lost */
     if (TZ_UNLIKELY(tz_load_relaxed(&tz_netpoll_sweep_at) == INT64_MAX))
         tz_store_relaxed(&tz_netpoll_sweep_at, tz_os_now() + TZ_POLL_SWEEP_NS);
     tz_netpoll_count(m, 1);
