@@ -33,7 +33,7 @@
 #define SPARE_MS 2
 #define BUSY_NS  100000
 /* A P that runs and has not looked at descriptors for so long may be stuck. */
-#define POLLED_NS 100000
+#define POLLED_NS 500000
 
 void tz_wakem(tz_m *m)
 {

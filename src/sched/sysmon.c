@@ -14,10 +14,13 @@
  * something else. An M is a hog when the same stretch of user code lasted a
  * slice. Its P is taken only where somebody needs it.
  *
- * How often it looks: every 50 us while there is something to watch closely
- * (work queued and a P idle; a thread that seems blocked and work waiting; a
- * known blocker gone to user code), else ever less, down to once a
- * millisecond; never at all once every P is idle.
+ * How often it looks: every 50 us for as long as that has been of use lately
+ * (it robbed somebody, paid a debt, found a descriptor ready), or there is
+ * something to watch closely (a thread that seems blocked and work waiting; a
+ * known blocker gone to user code; a timer due); else ever less, down to once
+ * a millisecond: where queues are served all the time, as in a busy server,
+ * its looks would cost a third of what the work does. Never at all once every
+ * P is idle, and after a rest it begins anew.
  */
 #include "base/fatal.h"
 #include "os/os.h"
@@ -29,7 +32,8 @@
 
 #define LOOK_NS          50000
 #define LOOK_MAX_NS      1000000
-#define QUIET            20 /* looks with nothing to watch before it looks less often */
+#define QUIET            20       /* looks that were of no use before it looks less often */
+#define REST_NS          10000000 /* so long without a busy P, and all is as at the beginning */
 #define SLICE_NS         10000000
 #define SLICE_MAX_NS     100000000
 #define GRAIN_NS         8000 /* queues that move faster than this serve themselves */
@@ -43,6 +47,8 @@ typedef struct watch {
     int64_t now;
     int64_t next_timer; /* when the first timer needs somebody */
     bool close;         /* something to look at again soon */
+    bool alert;         /* what may become that is looked at soon as well */
+    bool useful;        /* somebody was helped */
     bool due;           /* that was before now */
     bool waiting;       /* work that no P serves: on the global queue, Ms that wait in place, a timer due */
     int64_t slice;
@@ -61,7 +67,7 @@ void tz_sysmon_kick(int64_t when)
 
 /* Takes m's P for somebody else. Needs an M at hand:
  * one that has to be made first would leave the P lying. */
-static bool rob(tz_m *m, uint64_t seq, uint32_t why)
+static bool rob(watch *w, tz_m *m, uint64_t seq, uint32_t why)
 {
     tz_m *wake = NULL;
     bool robbed = false;
@@ -75,7 +81,7 @@ static bool rob(tz_m *m, uint64_t seq, uint32_t why)
         if (!p) {
             tz_store_relaxed(&m->robbed, TZ_ROBBED_NOT);
         } else {
-            robbed = true;
+            robbed = w->useful = true;
             if (tz_sched.mwait_head)
                 wake = tz_pidle_put_locked(p);
             else
@@ -130,7 +136,7 @@ static void look_at_m(watch *w, tz_m *m)
         if (!armed) {
             if (wanted(w, p)) {
                 m->look_cpu = tz_os_thread_cpu(m->tid);
-                w->close = true;
+                w->close |= w->alert;
             }
             return;
         }
@@ -140,7 +146,7 @@ static void look_at_m(watch *w, tz_m *m)
         return;
     }
     if (armed || is_blocked(m)) {
-        if (!rob(m, seq, TZ_ROBBED_BLOCKED))
+        if (!rob(w, m, seq, TZ_ROBBED_BLOCKED))
             w->close = true;
         return;
     }
@@ -154,7 +160,7 @@ static void look_at_m(watch *w, tz_m *m)
         m->look_asked = 1;
         tz_retake_yield(m);
     } else {
-        rob(m, seq, TZ_ROBBED_HOG);
+        rob(w, m, seq, TZ_ROBBED_HOG);
     }
 }
 
@@ -191,7 +197,7 @@ static void look_at_slice(watch *w, tz_p *p)
         p->look_asked = true;
         tz_retake_yield(m);
     } else {
-        rob(m, 0, TZ_ROBBED_HOG);
+        rob(w, m, 0, TZ_ROBBED_HOG);
     }
 }
 
@@ -207,7 +213,7 @@ static bool look_at_p(watch *w, tz_p *p, bool idle)
     bool owes = false;
     bool queued = !tz_runq_empty(p);
     if (idle && queued) {
-        w->close = true;
+        w->close |= w->alert;
         int64_t elapsed = w->now - p->look_at;
         bool slow = (int64_t)(switches - p->look_switches) * GRAIN_NS < elapsed;
         bool old = (int32_t)(tz_load_relaxed(&p->runq_head) - p->look_tail) < 0;
@@ -257,8 +263,10 @@ static void look_at_ps(watch *w)
         w->close = true;
     for (uint32_t i = 0; i < n; i++)
         owes |= look_at_p(w, allp[i], idle);
-    if (idle && owes)
+    if (idle && owes) {
+        w->useful = true;
         tz_wakep();
+    }
 }
 
 /* More hogs than CPUs run without a P: slices grow, so that fewer join them; never without end. */
@@ -318,7 +326,7 @@ static void poll_for_others(watch *w)
     uint32_t n = tz_netpoll(NULL, 0, &ready);
     if (n == 0)
         return;
-    w->close = w->waiting = true;
+    w->close = w->waiting = w->useful = true;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     while (ready.head) {
         tz_work *work = ready.head;
@@ -343,7 +351,7 @@ void tz_sysmon(void *unused)
         tz_fence_store_load(); /* before the looks; the next look makes up for a kick missed all the same */
         if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.stopping)))
             return;
-        watch w = {.now = tz_os_now(), .next_timer = next_timer(), .slice = slice()};
+        watch w = {.now = tz_os_now(), .next_timer = next_timer(), .slice = slice(), .alert = quiet <= QUIET};
         w.due = w.next_timer <= w.now;
         w.waiting =
             tz_load_relaxed(&tz_sched.runq_size) || tz_load_relaxed(&tz_sched.mwait_due) <= w.now || w.due;
@@ -360,19 +368,16 @@ void tz_sysmon(void *unused)
                 tz_note_wake(&tz_sched.template_note);
             }
             tz_note_sleep_until(&tz_sched.sysmon_note, deep);
-            quiet = 0;
-            delay = LOOK_NS;
+            if (tz_os_now() - w.now >= REST_NS)
+                quiet = 0;
             continue;
         }
-        if (w.close || w.due)
-            quiet = 0;
-        else
-            quiet++;
-        if (quiet == 0)
+        quiet = w.useful || w.due ? 0 : quiet + (quiet <= QUIET);
+        if (quiet <= QUIET)
             delay = LOOK_NS;
-        else if (quiet > QUIET && delay < LOOK_MAX_NS)
+        else if (delay < LOOK_MAX_NS)
             delay = 2 * delay < LOOK_MAX_NS ? 2 * delay : LOOK_MAX_NS;
-        int64_t until = w.now + delay;
+        int64_t until = w.now + (w.close ? LOOK_NS : delay);
         if (w.next_timer > w.now && w.next_timer < until)
             until = w.next_timer;
         /* A look that took long must not be followed by the next at once. */
