@@ -21,8 +21,9 @@
 struct server {
     struct options options;
     struct pool pool;
-    tuza_context *ctx; /* done when sessions are to end */
-    tuza_chan *slots;  /* an element for each connection; of capacity options.max */
+    tuza_context *ctx;  /* done when sessions are to end */
+    tuza_chan *slots;   /* an element for each connection; of capacity options.max */
+    tuza_chan *signals; /* of int */
     int listener;
 };
 
@@ -36,22 +37,15 @@ static void cut_all(void *ctx)
 static void wait_for_signals(void *arg)
 {
     struct server *s = arg;
-    static const int signals[] = {SIGINT, SIGTERM};
-    tuza_chan *c = tuza_chan_make(sizeof(int), 2);
-    int err = tuza_signal_notify(c, signals, 2);
-    if (err != 0) {
-        fprintf(stderr, "proxy: signals: %s\n", tuza_strerror(err));
-        tuza_exit(1);
-    }
     int sig;
-    tuza_chan_recv(c, &sig);
+    tuza_chan_recv(s->signals, &sig);
     printf("proxy: %s: no new connections; those there are have %.3g s to end\n", strsignal(sig),
            (double)s->options.drain / (double)TUZA_SECOND);
     /* The accept loop owns the descriptor and closes it. Peers are refused from here on. */
     tuza_cancel(s->listener);
     tuza_shutdown(s->listener, SHUT_RDWR);
     tuza_timer_detach(tuza_after_func(s->options.drain, cut_all, s->ctx));
-    tuza_chan_recv(c, &sig);
+    tuza_chan_recv(s->signals, &sig);
     cut_all(s->ctx);
 }
 
@@ -116,10 +110,17 @@ static void print_address(int fd)
     }
 }
 
-/* The goroutines that go on beside the accept loop. */
+/* The goroutines that go on beside the accept loop. Signals are ours before anybody is told that we listen. */
 static bool start_helpers(struct server *s)
 {
-    int err = tuza_go(wait_for_signals, s);
+    static const int signals[] = {SIGINT, SIGTERM};
+    s->signals = tuza_chan_make(sizeof(int), 2);
+    int err = tuza_signal_notify(s->signals, signals, 2);
+    if (err != 0) {
+        fprintf(stderr, "proxy: signals: %s\n", tuza_strerror(err));
+        return false;
+    }
+    err = tuza_go(wait_for_signals, s);
     for (size_t i = 0; i < s->options.backend_count && err == 0; i++) {
         struct check check = {&s->pool, (int)i};
         err = tuza_go_copy(check_backend, &check, sizeof check);
