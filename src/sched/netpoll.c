@@ -353,6 +353,7 @@ void tz_netpoll_reset(tz_polldesc *pd)
 {
     tz_store_relaxed(&pd->seq, pd->seq + 1); /* before it is registered again: told of the old, dropped */
     tz_store_relaxed(&pd->epoch, 0);
+    tz_store_relaxed(&pd->ended, 0);
     tz_store_relaxed(&pd->moved, 0);
     tz_store_relaxed(&pd->stop, 0);
     for (int i = 0; i < 2; i++)

@@ -34,6 +34,7 @@ typedef struct TZ_ALIGNED(64) tz_polldesc {
     tz_g *both;        /* lock both: who waits for either side */
     int fd;            /* atomic: the number, from the first registration on */
     uint32_t waits;    /* atomic, written by who has the right to wait: how often somebody did */
+    uint32_t ended;    /* atomic: an event told of an end or an error, which will have no other */
     uint32_t moved;    /* atomic: the sweep has found another open file under the number */
     uint32_t seen;     /* the sweep's: waits when it came by; when to ask again, and after how long */
     int64_t ask_at, ask_gap;

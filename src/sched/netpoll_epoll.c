@@ -301,6 +301,8 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
         }
         if (tag(pd) != events[i].data) /* of an earlier file */
             continue;
+        if (what & (TZ_OS_RDHUP | TZ_OS_HUP | TZ_OS_ERR))
+            tz_store_relaxed(&pd->ended, 1); /* before it is unblocked, which releases */
         if (what & (TZ_OS_IN | TZ_OS_PRI | TZ_OS_RDHUP | TZ_OS_HUP | TZ_OS_ERR))
             taken += take(m, tz_netpoll_unblock(&pd->side[TZ_POLL_READ], true), out);
         if (what & (TZ_OS_OUT | TZ_OS_HUP | TZ_OS_ERR))
