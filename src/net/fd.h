@@ -44,11 +44,11 @@ typedef struct tz_fd {
     bool file;           /* atomic: when we last looked, it was no socket */
     bool tells_left;     /* atomic: ours, and recv says how much is left */
     bool dry;            /* written by who has the right to read: nothing was left; of sockets that tell so */
-    int32_t late;        /* the same: an error that the kernel has told once and no caller has seen; 0: none */
-    uint32_t stuck;      /* atomic: users in calls that may block their thread for long */
-    tz_lock lock;        /* TZ_RANK_FD: what follows */
-    tz_fdqueue queue[2]; /* who waits for a side */
-    tz_g *closer;        /* who waits for the last user to leave */
+    int32_t late;   /* the same: an error that the kernel has told once and no caller has seen; 0: none */
+    uint32_t stuck; /* atomic: users in calls that may block their thread for long */
+    tz_lock lock;   /* TZ_RANK_FD: what follows */
+    tz_fdqueue queue[2];  /* who waits for a side */
+    tz_g *closer;         /* who waits for the last user to leave */
     bool cancelled;       /* atomic: read under the lock */
     tuza_context *ctx;    /* peeked at by who forgets limits */
     tz_context_node node; /* on ctx */

@@ -76,7 +76,8 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
                 return late;
         }
         /* A reset is not counted in what is left: one event may have told of it and of the data that was read. */
-        if (!tz_load_relaxed(&f->dry) || tz_load_relaxed(&f->pd.ended) || tz_netpoll_take(&f->pd, TZ_POLL_READ)) {
+        if (!tz_load_relaxed(&f->dry) || tz_load_relaxed(&f->pd.ended) ||
+            tz_netpoll_take(&f->pd, TZ_POLL_READ)) {
             long r = read_now(f, fd, iov, n);
             if (r == -EINTR)
                 continue;
