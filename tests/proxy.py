@@ -758,7 +758,8 @@ def test_command_line():
         check(text in done.stdout + done.stderr, f"{args}: {done.stdout}{done.stderr}")
     taken = Backend()
     done = subprocess.run([PROGRAM, taken.address, "b:1"], capture_output=True, text=True, timeout=BOUND, check=False)
-    equal((done.returncode, done.stderr.splitlines()[-1]), (1, f"proxy: {taken.address}: Address already in use"), "taken")
+    equal(done.returncode, 1, "exit code where the address is taken")
+    equal(done.stderr.splitlines()[-1], f"proxy: {taken.address}: Address already in use", "the message")
 
 
 def main():

@@ -110,7 +110,7 @@ static void print_address(int fd)
     }
 }
 
-/* The goroutines that go on beside the accept loop. Signals are ours before anybody is told that we listen. */
+/* The goroutines that go on beside the accept loop. Signals are ours before anybody can know that we run. */
 static bool start_helpers(struct server *s)
 {
     static const int signals[] = {SIGINT, SIGTERM};

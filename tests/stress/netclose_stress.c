@@ -337,8 +337,8 @@ static void accept_until_cancelled(void *arg)
     CHECK_EQ(fd, -ECANCELED);
 }
 
-/* Linux does not reset each connection that was on its way when the listener was closed: such a one has no other
- * end. Nobody else waits so long, unless the machine stands still. */
+/* Linux does not reset each connection that was on its way when the listener was closed: such a one has no
+ * other end. Nobody else waits so long, unless the machine stands still. */
 #define FORGOTTEN (3 * TUZA_SECOND)
 
 /* Not until it is refused: the port may be another program's by then. */
