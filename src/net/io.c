@@ -75,7 +75,7 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
             if (tz_fd_is_new(f, fd) == 0) /* else it was another file's */
                 return late;
         }
-        /* What is left does not count a reset: one event may have told of it and of the data that was read. */
+        /* What is left does not count a reset: one event may have told of it and of the data just read. */
         if (!tz_load_relaxed(&f->dry) || tz_load_relaxed(&f->pd.ended) ||
             tz_netpoll_take(&f->pd, TZ_POLL_READ)) {
             long r = read_now(f, fd, iov, n);

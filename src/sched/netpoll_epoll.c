@@ -288,7 +288,7 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
     if (n < 0)
         return is_broken(n) ? lost(m, epoch, out) : 0;
     uint32_t taken = try_sweep(m, out);
-    /* Pairs with list(): whoever registered a polldesc had made it before. That order is the kernel's too, but
+    /* Pairs with list(): whoever registered a polldesc had made it before. That order is the kernel's, too:
      * no sanitizer sees it there. */
     (void)tz_load_acquire(&tz_netpoll_all);
     for (int i = 0; i < n; i++) {
