@@ -407,6 +407,14 @@ def test_protocol(root, files):
             answer = raw(server, data)
             check_equal(answer and answer.status, status, data[:100])
             check("date" in answer.fields and ("content-length" in answer.fields or status == 204), data[:100])
+        # A client that goes on sending what has been refused gets the answer, and no reset.
+        with server.connect() as s:
+            s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n")
+            select.select([s], [], [], BOUND)
+            for _ in range(10):
+                s.sendall(b"y" * 10_000)
+                time.sleep(0.01)
+            check_equal(Stream(s).answer().status, 413)
         # A request that comes byte by byte, in one connection with others.
         with server.connect() as s:
             stream = Stream(s)
