@@ -61,8 +61,34 @@ static tz_fd **slot(size_t page)
     return &far[page];
 }
 
+/* In a forked child: who was in the middle of a call is not here; limits and the rest stay. */
+static void forget_users(tz_fd *page)
+{
+    for (int i = 0; i < PAGE_FDS; i++) {
+        tz_fd *f = &page[i];
+        f->mu = 0;
+        f->lock.word = 0;
+        f->queue[0] = f->queue[1] = (tz_fdqueue){NULL, NULL};
+        f->closer = NULL;
+        f->stuck = 0;
+    }
+}
+
+static void forked(void)
+{
+    for (size_t i = 0; i < NEAR; i++)
+        if (near_pages[i])
+            forget_users(near_pages[i]);
+    for (size_t i = NEAR; far_pages && i < ALL; i++)
+        if (far_pages[i])
+            forget_users(far_pages[i]);
+}
+
 static tz_fd *make_page(tz_fd **at)
 {
+    static uint32_t listens; /* atomic */
+    if (!tz_load_relaxed(&listens) && !tz_xchg_relaxed(&listens, 1))
+        tz_os_at_fork(NULL, NULL, forked);
     size_t n = whole_pages(PAGE_FDS * sizeof(tz_fd));
     tz_fd *made = tz_os_reserve(n), *none = NULL;
     if (!made)

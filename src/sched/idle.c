@@ -33,7 +33,7 @@
 #define SPARE_MS 2
 #define BUSY_NS  100000
 /* A P that runs and has not looked at descriptors for so long may be stuck. */
-#define POLLED_NS 500000
+#define POLLED_NS 1000000
 
 void tz_wakem(tz_m *m)
 {
@@ -366,6 +366,8 @@ static void put_ready(tz_p *p, const tz_workq *ready)
     uint32_t n = 0;
     for (tz_work *w = ready->head; w; w = *tz_work_link(w))
         n++;
+    if (n)
+        tz_store_relaxed(&p->polled_at, tz_os_now());
     tz_runq_put_list(p, ready->head);
     tz_netpoll_queued(n);
 }

@@ -32,11 +32,12 @@
 
 #define LOOK_NS          50000
 #define LOOK_MAX_NS      1000000
-#define QUIET            20       /* looks that were of no use before it looks less often */
+#define QUIET            400      /* looks that were of no use before it looks less often */
 #define REST_NS          10000000 /* so long without a busy P, and all is as at the beginning */
 #define SLICE_NS         10000000
 #define SLICE_MAX_NS     100000000
-#define GRAIN_NS         8000 /* queues that move faster than this serve themselves */
+#define SLICE_IO_NS      1500000 /* while goroutines wait whose descriptors nobody but sysmon has looked at */
+#define GRAIN_NS         8000    /* queues that move faster than this serve themselves */
 #define QUOTA_NS         1000000000
 #define DEAD_LOOK_MAX_NS 10000000000
 #define GRACE_NS         20000 /* within which a busy P looks at its own timers */
@@ -320,12 +321,17 @@ static int64_t deep_until(int64_t now)
 /* Looks at descriptors where nobody else does: the Ms that have Ps are stuck. */
 static void poll_for_others(watch *w)
 {
+    static bool found; /* some, that wait still */
+    found = found && tz_load_relaxed(&tz_sched.runq_size);
+    if (found && w->slice > SLICE_IO_NS)
+        w->slice = SLICE_IO_NS;
     if (!tz_netpoll_unattended())
         return;
     tz_workq ready = {NULL, NULL};
     uint32_t n = tz_netpoll(NULL, 0, &ready);
     if (n == 0)
         return;
+    found = true;
     w->close = w->waiting = w->useful = true;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     while (ready.head) {

@@ -8,6 +8,7 @@
 // ctest: env GOMAXPROCS=2 TUZA_CHAOS=21 | env GOMAXPROCS=2 TUZA_TEST_NO_MEMBARRIER=1
 #include <pthread.h>
 #include <signal.h>
+#include <ucontext.h>
 
 #include "go/threads.h"
 
@@ -403,6 +404,87 @@ static void count_signal(int sig)
     int saved = errno;
     flag_add(&signals, 1);
     errno = saved;
+}
+
+static ucontext_t outer, inner;
+
+/* On a stack that the thread has made for itself. */
+static void talk_there(void)
+{
+    long v = 1;
+    tuza_chan_send(to, &v);
+    CHECK(tuza_chan_recv(from, &v)); /* parks: the goroutine answers later */
+    CHECK_EQ(v, 2);
+    char report[4000];
+    CHECK(tuza_stack(report, sizeof report, false) > 0);
+    tuza_sleep(1);
+}
+
+static void *on_other_stack(void *unused)
+{
+    (void)unused;
+    long v = 1;
+    tuza_chan_send(to, &v); /* attached on the thread's own stack */
+    CHECK(tuza_chan_recv(from, &v));
+    char *stack = malloc(256 << 10);
+    CHECK(stack != NULL);
+    CHECK_EQ(getcontext(&inner), 0);
+    inner.uc_stack.ss_sp = stack;
+    inner.uc_stack.ss_size = 256 << 10;
+    inner.uc_link = &outer;
+    makecontext(&inner, talk_there, 0);
+    CHECK_EQ(swapcontext(&outer, &inner), 0);
+    v = 1;
+    tuza_chan_send(to, &v); /* and back on its own */
+    CHECK(tuza_chan_recv(from, &v));
+    free(stack);
+    return NULL;
+}
+
+/* FT-09: a thread that has switched stacks by itself calls from there. */
+TEST(own_stacks)
+{
+    if (HELP_TSAN || HELP_ASAN)
+        SKIP("sanitizers must be told of stacks");
+    open_channels(0);
+    GO(answer, NULL);
+    run_thread(on_other_stack, NULL);
+    tuza_chan_close(to);
+    close_channels();
+}
+
+static uint64_t mask_at_start;
+
+__attribute__((constructor)) static void note_mask(void)
+{
+    sigset_t mask;
+    CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
+    memcpy(&mask_at_start, &mask, sizeof mask_at_start);
+}
+
+static void run_child(void *arg)
+{
+    FILE *f = popen("grep SigBlk /proc/self/status", "r");
+    unsigned long long mask = 1;
+    CHECK(f != NULL);
+    CHECK_EQ(fscanf(f, "SigBlk: %llx", &mask), 1);
+    CHECK_EQ(pclose(f), 0);
+    *(uint64_t *)arg = mask;
+    tuza_chan_send(from, &(long){1});
+}
+
+/* FT-14: what a goroutine executes starts with the mask that the program has, on whatever thread it ran. */
+TEST(children_have_the_mask)
+{
+    open_channels(0);
+    for (int i = 0; i < 8; i++) {
+        uint64_t mask = 1;
+        long v;
+        GO(run_child, &mask);
+        CHECK(tuza_chan_recv(from, &v));
+        CHECK_EQ(mask, mask_at_start);
+    }
+    close_channels();
 }
 
 static void *attach_under_fire(void *unused)
