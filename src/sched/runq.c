@@ -23,15 +23,6 @@ void tz_runq_put_slow(tz_p *p, tz_work *g, uint32_t head, uint32_t tail)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
-void tz_runq_put_list(tz_p *p, tz_work *head)
-{
-    while (head) {
-        tz_work *w = head;
-        head = *tz_work_link(w); /* before others can have it */
-        tz_runq_put(p, w);
-    }
-}
-
 bool tz_runq_empty(tz_p *p)
 {
     /* A put moves runnext to the ring while the ring may look empty, then fills the tail: a tail that stood
@@ -161,6 +152,28 @@ void tz_globq_put(tz_work *w)
 {
     append(&tz_sched.runq, w, w);
     count(1);
+}
+
+/* What the ring has no room for goes to the global queue's end: the overflow is served last batch first,
+ * and the first of a thousand descriptors that are ready would wait for ever new ones. */
+void tz_runq_put_list(tz_p *p, tz_work *head)
+{
+    uint32_t room = TZ_RUNQ_SIZE - (p->runq_tail - tz_load_acquire(&p->runq_head)); /* others only take */
+    while (head && room-- > 0) {
+        tz_work *w = head;
+        head = *tz_work_link(w); /* before others can have it */
+        tz_runq_put(p, w);
+    }
+    if (!head)
+        return;
+    uint32_t n = 1;
+    tz_work *tail = head, *w;
+    for (; (w = *tz_work_link(tail)) != NULL; n++)
+        tail = w;
+    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+    append(&tz_sched.runq, head, tail);
+    count(n);
+    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
 void tz_globq_put_head(tz_work *head, tz_work *tail, uint32_t n)

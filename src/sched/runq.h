@@ -35,7 +35,8 @@ TZ_INLINE void tz_runq_put(tz_p *p, tz_work *g)
     tz_store_release(&p->runq_tail, t + 1);
 }
 
-/* runq.c: appends a list by the work's own links, in order; the owner only. */
+/* runq.c: appends a list by the work's own links, in order, also where it is longer than the ring; the
+ * owner only. */
 void tz_runq_put_list(tz_p *p, tz_work *head);
 
 /* The oldest, or NULL; the owner only. */
