@@ -24,6 +24,8 @@
 #   //- TEXT            and has this nowhere
 #   //1 TEXT            standard output is these lines, no more, no less
 #
+# Prints what failed; with a program named, each run.
+#
 # usage: run.sh BUILD_DIR SOURCE_DIR [--loop [--seed N]] [PROGRAM [CASE]]
 set -u
 shopt -s extglob
@@ -107,7 +109,7 @@ run_case() {
         echo "--- and is"
         head -c 1000 "$tmp/out"
         echo "---"
-    elif [[ ! $chaos ]]; then
+    elif [[ ! $chaos && $only_program ]]; then
         echo "ok   $said"
     fi
 }

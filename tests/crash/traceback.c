@@ -216,9 +216,9 @@ static int crash(void)
 //> goroutine 1 gp=@X@ m=@N@ mp=@X@ [running]:
 //> tz_throw(...)
 //> @P@ fp=@X@ sp=@X@ pc=@X@
-//> tuza_chan_unref(...)
-//> @P@ fp=@X@ sp=@X@ pc=@X@
-//> throw(...)
+//+ tuza_chan_unref(...)
+//+ @P@ fp=@X@ sp=@X@ pc=@X@
+//+ throw(...)
 //+ tz_arch_entry(...)
 //+
 //+ goroutine @N@ [chan receive]:
