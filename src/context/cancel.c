@@ -246,6 +246,13 @@ static int err_of(tz_cancel *c)
     return err;
 }
 
+int tz_context_err_now(const tuza_context *ctx)
+{
+    tz_cancel *c = tz_cancel_of(ctx);
+    int err = c ? tz_load_acquire(&c->err) : 0; /* pairs with end_one */
+    return err > 0 ? -err : err;
+}
+
 int tuza_context_err(const tuza_context *ctx)
 {
     tz_cancel *c = tz_cancel_of(ctx);

@@ -30,5 +30,7 @@ bool tz_context_unwatch_try(tuza_context *ctx, tz_context_node *n);
 
 /* Whether ctx can ever be done. */
 bool tz_context_ends(const tuza_context *ctx);
+/* As tuza_context_err, but also while ctx is only coming to its end. Anywhere: it takes no lock. */
+int tz_context_err_now(const tuza_context *ctx);
 
 #endif /* TZ_CONTEXT_H */

@@ -143,10 +143,11 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
         return err;
     }
     (void)tz_load_acquire(&f->mu); /* pairs with destroy's: the number came from there by way of the kernel */
-    if (TZ_UNLIKELY(tz_load_relaxed(&f->pd.epoch) || tz_load_relaxed(&f->ours) || tz_load_relaxed(&f->ctx) ||
-                    tz_load_relaxed(&f->cancelled))) /* plain close() ended the last one */
-        tz_netpoll_reset(&f->pd);
+    bool stale =
+        tz_load_relaxed(&f->pd.epoch) || tz_load_relaxed(&f->ours); /* plain close() ended the last one */
     begin(f);
+    if (TZ_UNLIKELY(stale))
+        tz_netpoll_reset(&f->pd); /* who waits for that one looks at the generation */
     f->unlink_path = unlink_path;
     tz_store_relaxed(&f->tells_left, tells_left);
     tz_store_relaxed(&f->ours, true);
@@ -157,7 +158,10 @@ int tz_fd_is_new(tz_fd *f, int fd)
 {
     bool moved = tz_netpoll_moved(&f->pd);
     bool had = moved || tz_netpoll_has(&f->pd);
+    uint32_t epoch = tz_load_relaxed(&f->pd.epoch);
     int r = tz_netpoll_add(&f->pd, fd);
+    if (r == 0 && tz_load_relaxed(&f->pd.epoch) != epoch) /* our descriptor was lost: no answer */
+        return 0;
     if (!moved && (r > 0 || (r == 0 && !had))) /* known, or for the first time */
         return 0;
     if (had && (r >= 0 || r == -EPERM)) {

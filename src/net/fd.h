@@ -51,6 +51,7 @@ typedef struct tz_fd {
     tz_g *closer;         /* who waits for the last user to leave */
     bool cancelled;       /* atomic: read under the lock */
     tuza_context *ctx;    /* peeked at by who forgets limits */
+    bool changing;        /* atomic: ctx and node are somebody's who changes them */
     tz_context_node node; /* on ctx */
     char *unlink_path;    /* a Unix listener's file, const until closed; from malloc */
 } tz_fd;

@@ -246,13 +246,11 @@ static int window(struct iovec *to, const struct iovec *iov, int n, size_t from)
     int k = 0;
     size_t room = AT_ONCE;
     for (int i = 0; i < n && k < WINDOW && room; i++) {
-        if (from >= iov[i].iov_len && iov[i].iov_len) {
+        if (from >= iov[i].iov_len) {
             from -= iov[i].iov_len;
             continue;
         }
         size_t len = iov[i].iov_len - from;
-        if (len == 0)
-            continue;
         to[k].iov_base = (char *)iov[i].iov_base + from;
         to[k].iov_len = len < room ? len : room;
         room -= to[k++].iov_len;
@@ -272,10 +270,13 @@ static long write_all(tz_fd *f, int fd, const struct iovec *iov, int n, size_t a
     size_t done = 0;
     for (;;) {
         struct iovec part[WINDOW];
-        int k = window(part, iov, n, done);
-        if (k == 0)
-            part[k++] = (struct iovec){NULL, 0}; /* an empty datagram */
-        long r = write_some(f, fd, part, k);
+        const struct iovec *from = iov; /* at first as it is: a datagram is one whole */
+        int k = n;
+        if (done) {
+            from = part;
+            k = window(part, iov, n, done);
+        }
+        long r = write_some(f, fd, from, k);
         if (r < 0)
             return done && !cut_off(f, r) ? (long)done : r;
         done += (size_t)r;

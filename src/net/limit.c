@@ -14,6 +14,7 @@
 
 #include "net/fd.h"
 #include "os/net.h"
+#include "tuza/go.h"
 
 /* A file that is registered with the poller, so that a later owner of the number is noticed; its user. */
 static tz_fd *enter(int fd, int *err)
@@ -69,7 +70,7 @@ static void update_stop(tz_fd *f)
 {
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    int stop = tz_load_relaxed(&f->cancelled) ? -ECANCELED : f->ctx ? tuza_context_err(f->ctx) : 0;
+    int stop = tz_load_relaxed(&f->cancelled) ? -ECANCELED : f->ctx ? tz_context_err_now(f->ctx) : 0;
     if (!(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))
         tz_netpoll_set_stop(m, &f->pd, stop);
     tz_lock_release(&f->lock, TZ_RANK_FD);
@@ -96,6 +97,8 @@ int tuza_cancel(int fd)
 /* f has this context and no other; a reference goes over to it. */
 static void change_context(tz_fd *f, tuza_context *ctx)
 {
+    while (tz_xchg_acquire(&f->changing, true)) /* one at a time: there is one record */
+        tuza_gosched();
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
     tuza_context *old = f->ctx;
@@ -115,6 +118,7 @@ static void change_context(tz_fd *f, tuza_context *ctx)
         f->node.done = ctx_done;
         (void)tz_context_watch(ctx, &f->node); /* done already: what follows sees that */
     }
+    tz_store_release(&f->changing, false);
     update_stop(f);
 }
 

@@ -98,7 +98,7 @@ static int connect_to(tz_fd *f, int fd, const tz_addr *a, tuza_context *ctx)
 {
     int err = tz_os_connect(fd, &a->any, a->len);
     /* A Unix listener's queue is full, which nothing tells the end of. */
-    while (err == -EAGAIN) {
+    while (err == -EAGAIN || (err == -EINTR && a->any.sa_family == AF_UNIX)) {
         err = ctx ? tuza_context_err(ctx) : 0;
         if (err == 0)
             err = tz_os_connect_waiting(fd, &a->any, a->len);

@@ -82,6 +82,7 @@ static bool try_end(void)
         tz_sched.ending_g = m->g;
         stay_slow(m);
         tz_store_release(&tz_sched.ending, m); /* pairs with the looks of Ms that rest or come to */
+        tz_netpoll_break();                    /* what comes is for m alone */
     }
     tz_leave(m);
     return mine;

@@ -75,6 +75,7 @@ static void fresh(void)
     s->npwork = s->npidle = 0;
     s->solo = NULL;
     s->solo_wanted = 0;
+    s->netpolling = 0;
     s->midle = s->mwait_head = s->poller = s->netpoller = NULL;
     s->nmidle = s->nmidlelocked = s->nwaiting = 0;
     s->mwait_due = INT64_MAX;

@@ -56,7 +56,7 @@ void tz_netpoll_count(tz_m *m, int64_t n)
 
 int64_t tz_netpoll_waiters(void)
 {
-    if (tz_load_relaxed(&tz_netpoll_epoch) == 0)
+    if (!tz_load_relaxed(&tz_netpoll_all))
         return 0;
     int64_t n = tz_load_relaxed(&waiters);
     uint32_t nallp = tz_load_acquire(&tz_sched.nallp); /* pairs with grow_allp: the array is as long */
@@ -136,7 +136,7 @@ static bool in_time(const tz_pollside *s, int64_t when)
  * writer looks at s->g. */
 static bool settled(const tz_polldesc *pd, const tz_pollside *s)
 {
-    return !tz_load_relaxed(&pd->stop) && in_time(s, due(s)) &&
+    return !tz_load_relaxed(&pd->stop) && in_time(s, due(s)) && tz_load_relaxed(&pd->epoch) &&
            tz_load_relaxed(&pd->epoch) == tz_load_relaxed(&tz_netpoll_epoch);
 }
 
@@ -149,6 +149,7 @@ static void commit(tz_m *m, void *arg)
     /* Release: the G's stack and saved registers. */
     if (!tz_cas_acq_rel(&s->g, &none, (uintptr_t)s->waiter)) {
         tz_store_relaxed(&s->g, 0); /* it was READY, which nobody else changes */
+        tz_fence_store_load();      /* as in tz_netpoll_take */
         ready(m, s->waiter);
         return;
     }
@@ -229,6 +230,7 @@ static bool publish_both(tz_polldesc *pd)
             tz_store_relaxed(&pd->side[i].g, 0);
             if (i)
                 tz_store_relaxed(&pd->side[0].g, 0);
+            tz_fence_store_load(); /* as in tz_netpoll_take */
             return false;
         }
     }
@@ -343,9 +345,9 @@ void tz_netpoll_stop(tz_polldesc *pd, int err)
 
 void tz_netpoll_init(tz_polldesc *pd)
 {
-    for (int i = 0; i < 2; i++) {
-        pd->side[i].pd = pd;
+    for (int i = 1; i >= 0; i--) {
         pd->side[i].timer.fire = fire;
+        tz_store_release(&pd->side[i].pd, pd); /* that of the first last: tz_netpoll_add goes by it */
     }
 }
 
@@ -372,6 +374,7 @@ void tz_netpoll_queued(uint32_t n)
 void tz_netpoll_forget(void)
 {
     tz_netpoll_close();
+    tz_netpoll_unlock();
     waiters = 0;
     for (tz_polldesc *pd = tz_netpoll_all; pd; pd = pd->link) {
         pd->both_lock.word = 0;

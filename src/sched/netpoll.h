@@ -35,7 +35,7 @@ typedef struct TZ_ALIGNED(64) tz_polldesc {
     int fd;            /* atomic: the number, from the first registration on */
     uint32_t waits;    /* atomic, written by who has the right to wait: how often somebody did */
     uint32_t ended;    /* atomic: an event told of an end or an error, which will have no other */
-    uint32_t moved;    /* atomic: the sweep has found another open file under the number */
+    uint32_t moved;    /* atomic: seq + 1 where the sweep has found another open file under the number */
     uint32_t seen;     /* the sweep's: waits when it came by; when to ask again, and after how long */
     int64_t ask_at, ask_gap;
     struct tz_polldesc *link; /* const once known to epoll: the list of all that ever were */
@@ -110,6 +110,8 @@ TZ_INLINE bool tz_netpoll_is_waiting(const tz_pollside *s)
 }
 /* So many goroutines more wait; m may be NULL or without a P. */
 void tz_netpoll_count(tz_m *m, int64_t n);
+/* In a forked child: who held the lock is not here. */
+void tz_netpoll_unlock(void);
 /* For the first time. */
 void tz_netpoll_init(tz_polldesc *pd);
 extern uint32_t tz_netpoll_epoch;   /* atomic: 0 there is no epoll descriptor; release, acquire */

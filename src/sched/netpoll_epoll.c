@@ -153,8 +153,12 @@ static void list(tz_polldesc *pd)
 /* Whether it is our descriptor, and not fd, that is broken; then it is given up. */
 static bool was_lost(int err, uint32_t epoch)
 {
-    tz_os_event none;
-    if (!is_broken(err) || !is_broken(tz_os_epoll_wait(tz_load_relaxed(&poll.ep), &none, 1, 0)))
+    if (!is_broken(err))
+        return false;
+    if (tz_load_acquire(&tz_netpoll_epoch) != epoch) /* another has found out */
+        return true;
+    /* Not by a wait, which would take an event that is somebody's. */
+    if (tz_os_epoll_add(tz_load_relaxed(&poll.ep), tz_load_relaxed(&poll.always), TZ_OS_ONCE, 0) == -EEXIST)
         return false;
     tz_m *m = tz_enter();
     tz_workq out = {NULL, NULL};
@@ -166,7 +170,7 @@ static bool was_lost(int err, uint32_t epoch)
 
 int tz_netpoll_add(tz_polldesc *pd, int fd)
 {
-    if (TZ_UNLIKELY(!pd->side[0].pd))
+    if (TZ_UNLIKELY(!tz_load_acquire(&pd->side[0].pd)))
         list(pd);
     tz_store_relaxed(&pd->fd, fd);
     for (;;) {
@@ -201,15 +205,22 @@ void tz_netpoll_del(tz_polldesc *pd, int fd)
     tz_store_relaxed(&pd->epoch, 0);
 }
 
+/* As far as the sweep has said it of the file that pd stands for. */
+static bool has_moved(const tz_polldesc *pd, uint32_t moved)
+{
+    return moved && moved == tz_load_relaxed(&pd->seq) + 1;
+}
+
 bool tz_netpoll_has(const tz_polldesc *pd)
 {
     uint32_t epoch = tz_load_relaxed(&pd->epoch);
-    return epoch && epoch == tz_load_relaxed(&tz_netpoll_epoch) && !tz_load_relaxed(&pd->moved);
+    return epoch && epoch == tz_load_relaxed(&tz_netpoll_epoch) &&
+           !has_moved(pd, tz_load_relaxed(&pd->moved));
 }
 
 bool tz_netpoll_moved(tz_polldesc *pd)
 {
-    return tz_load_relaxed(&pd->moved) && tz_xchg_relaxed(&pd->moved, 0);
+    return tz_load_relaxed(&pd->moved) && has_moved(pd, tz_xchg_relaxed(&pd->moved, 0));
 }
 
 void tz_netpoll_break(void)
@@ -231,7 +242,8 @@ static uint32_t ask(tz_m *m, tz_polldesc *pd, int64_t now, tz_workq *out)
         tz_os_epoll_add(ep, tz_load_relaxed(&pd->fd), EVENTS, tag(pd)) == -EEXIST ||
         tz_load_acquire(&pd->seq) != seq)
         return 0;
-    tz_store_relaxed(&pd->moved, 1);
+    tz_store_relaxed(&pd->moved,
+                     seq + 1); /* of that file: should the number be another's by now, it counts not */
     return take(m, tz_netpoll_unblock(&pd->side[0], true), out) +
            take(m, tz_netpoll_unblock(&pd->side[1], true), out);
 }
@@ -253,7 +265,11 @@ static uint32_t sweep(tz_m *m, int64_t now, tz_workq *out)
             taken += ask(m, pd, now, out);
         }
     }
-    tz_store_relaxed(&tz_netpoll_sweep_at, any ? now + TZ_POLL_SWEEP_NS : INT64_MAX);
+    /* Release: what is the sweep's goes to the next, which acquires. */
+    tz_store_release(&tz_netpoll_sweep_at, any ? now + TZ_POLL_SWEEP_NS : INT64_MAX);
+    tz_fence_store_load(); /* who began to wait meanwhile saw that a sweep was due; it is counted */
+    if (!any && tz_netpoll_waiters() > 0)
+        tz_store_relaxed(&tz_netpoll_sweep_at, now + TZ_POLL_SWEEP_NS);
     return taken;
 }
 
@@ -283,8 +299,11 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
     int ep = current(&epoch);
     if (epoch == 0)
         return 0;
-    int64_t sweep_at = tz_load_relaxed(&tz_netpoll_sweep_at);
-    int n = tz_os_epoll_wait(ep, events, BATCH, deadline < sweep_at ? deadline : sweep_at);
+    /* Whoever waits for something later on does not tell us when the next sweep is due. */
+    int64_t until = deadline;
+    if (deadline > 0 && tz_os_now() < deadline - TZ_POLL_SWEEP_NS)
+        until = tz_os_now() + TZ_POLL_SWEEP_NS;
+    int n = tz_os_epoll_wait(ep, events, BATCH, until);
     if (n < 0)
         return is_broken(n) ? lost(m, epoch, out) : 0;
     uint32_t taken = try_sweep(m, out);
@@ -312,13 +331,17 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
     return taken;
 }
 
+void tz_netpoll_unlock(void)
+{
+    poll.lock.word = 0;
+}
+
 void tz_netpoll_close(void)
 {
     if (tz_netpoll_epoch == 0)
         return;
     tz_store_relaxed(&tz_netpoll_epoch, 0);
     tz_netpoll_sweep_at = INT64_MAX;
-    poll.lock.word = 0;
     tz_os_close(poll.always);
     tz_os_close(poll.ep);
 }

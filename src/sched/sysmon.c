@@ -325,7 +325,7 @@ static void poll_for_others(watch *w)
     found = found && tz_load_relaxed(&tz_sched.runq_size);
     if (found && w->slice > SLICE_IO_NS)
         w->slice = SLICE_IO_NS;
-    if (!tz_netpoll_unattended())
+    if (!tz_netpoll_unattended() || tz_load_relaxed(&tz_sched.ending))
         return;
     tz_workq ready = {NULL, NULL};
     uint32_t n = tz_netpoll(NULL, 0, &ready);

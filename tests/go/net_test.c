@@ -262,6 +262,46 @@ TEST(writes_together)
     CHECK_EQ(tuza_close(sv[1]), 0);
 }
 
+static ssize_t vector_write(call *c)
+{
+    return tuza_writev(c->fd, c->buf, (int)c->n);
+}
+
+/* A vector that is longer than what is written at once, with parts that are empty, cut off anywhere. */
+TEST(long_vectors)
+{
+    enum { PARTS = 300 };
+    static struct iovec iov[PARTS];
+    static char data[PARTS * 4000], in[PARTS * 4000];
+    size_t all = 0;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)(i * 7 + i / 251);
+    for (int i = 0; i < PARTS; i++) {
+        size_t n = i % 3 == 1 ? 0 : (size_t)(i * 131 % 4000);
+        iov[i] = (struct iovec){i % 2 || n ? data + all : NULL, n};
+        all += n;
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        int sv[2];
+        call c;
+        if (kind)
+            tcp_pair(sv);
+        else
+            socket_pair(sv);
+        call_start(&c, vector_write, sv[0], iov, PARTS);
+        size_t got = 0;
+        while (got < all) { /* by odd parts, so that it is cut off in odd places */
+            ssize_t r = tuza_read(sv[1], in + got, all - got < 1777 ? all - got : 1777);
+            CHECK(r > 0);
+            got += (size_t)r;
+        }
+        CHECK_EQ(call_result(&c), all);
+        CHECK_EQ(memcmp(in, data, all), 0);
+        CHECK_EQ(tuza_close(sv[0]), 0);
+        CHECK_EQ(tuza_close(sv[1]), 0);
+    }
+}
+
 /* NP-19: readiness that comes before the wait is not lost, however often and whoever looks. */
 TEST(readiness_is_kept)
 {
