@@ -609,14 +609,18 @@ def test_idle():
 
 def test_stuck_reader():
     """A client that does not read is idle once nothing moves, however much waits for it."""
+    asked = threading.Event()
+
     def flood(backend, s):
         if s.recv(1):
+            asked.set()
             s.sendall(b"x" * (64 << 20))
 
     b = Backend(flood)
     p = Proxy("--idle=0.5", b)
     s = p.connect()
     s.sendall(b"?")
+    check(asked.wait(BOUND), "the back-end was not asked")
     p.signal()  # it ends when the connection has: by the idle limit, long before the drain's
     p.end(idle=1)
     s.close()
