@@ -78,6 +78,9 @@ int tz_fd_destroy(tz_fd *f, int fd);
 /* A user more; with TZ_FD_READING, TZ_FD_WRITING or both the only one on these sides: waits for that.
  * 0, -EBADF where it was closed, -ECANCELED where it was while this waited. */
 int tz_fd_enter(tz_fd *f, int fd, uint64_t sides);
+/* Finds the number and enters. A call that may wait (of a side) gives way to others here, as it would by
+ * waiting. */
+int tz_fd_begin(tz_fd **f, int fd, uint64_t sides);
 /* Gives that back; the last user of a closed one gives back the number, too. */
 void tz_fd_leave(tz_fd *f, int fd, uint64_t sides);
 /* A user is about to call what may block its thread; false: it was closed, don't. */

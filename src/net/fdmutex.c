@@ -115,6 +115,17 @@ int tz_fd_enter(tz_fd *f, int fd, uint64_t sides)
     return err;
 }
 
+int tz_fd_begin(tz_fd **f, int fd, uint64_t sides)
+{
+    int err;
+    *f = tz_fd_find(fd, &err);
+    if (!*f)
+        return err;
+    if (sides)
+        tz_leave(tz_enter_movable());
+    return tz_fd_enter(*f, fd, sides);
+}
+
 /* Hands `side`, which the caller has, to who waits for it first; else it is free. */
 static void hand_over(tz_m *m, tz_fd *f, uint64_t side)
 {

@@ -27,12 +27,6 @@
 
 #define AT_ONCE ((size_t)1 << 30) /* as Go: some systems fail at 2 GiB */
 
-/* A call may give way to others, as it would by waiting. */
-static void give_way(void)
-{
-    tz_leave(tz_enter_movable());
-}
-
 /* The plain call, where nothing can be waited for. */
 static long stuck(tz_fd *f, long (*call)(int fd, const struct iovec *iov, int n), int fd,
                   const struct iovec *iov, int n)
@@ -111,12 +105,8 @@ ssize_t tuza_readv(int fd, const struct iovec *iov, int n)
 {
     if (!is_valid(iov, n))
         return -EINVAL;
-    int err;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    give_way();
-    err = tz_fd_enter(f, fd, TZ_FD_READING);
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, TZ_FD_READING);
     if (err < 0)
         return err;
     size_t any = 0;
@@ -137,12 +127,8 @@ ssize_t tuza_read_full(int fd, void *buf, size_t n)
 {
     if (n == 0)
         return 0;
-    int err;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    give_way();
-    err = tz_fd_enter(f, fd, TZ_FD_READING); /* for all of it: what others read comes before or after */
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, TZ_FD_READING); /* for all of it: what others read comes before or after */
     if (err < 0)
         return err;
     size_t done = 0;
@@ -161,12 +147,8 @@ ssize_t tuza_read_full(int fd, void *buf, size_t n)
 
 ssize_t tuza_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, socklen_t *fromlen)
 {
-    int err;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    give_way();
-    err = tz_fd_enter(f, fd, TZ_FD_READING);
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, TZ_FD_READING);
     if (err < 0)
         return err;
     tz_store_relaxed(&f->dry, false); /* this uses events up, and may leave something */
@@ -289,12 +271,8 @@ ssize_t tuza_writev(int fd, const struct iovec *iov, int n)
 {
     if (!is_valid(iov, n))
         return -EINVAL;
-    int err;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    give_way();
-    err = tz_fd_enter(f, fd, TZ_FD_WRITING);
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, TZ_FD_WRITING);
     if (err < 0)
         return err;
     size_t all = 0;
@@ -313,12 +291,8 @@ ssize_t tuza_write(int fd, const void *buf, size_t n)
 
 ssize_t tuza_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to, socklen_t tolen)
 {
-    int err;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    give_way();
-    err = tz_fd_enter(f, fd, TZ_FD_WRITING);
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, TZ_FD_WRITING);
     if (err < 0)
         return err;
     long r;

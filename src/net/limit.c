@@ -19,10 +19,8 @@
 /* A file that is registered with the poller, so that a later owner of the number is noticed; its user. */
 static tz_fd *enter(int fd, int *err)
 {
-    tz_fd *f = tz_fd_find(fd, err);
-    if (!f)
-        return NULL;
-    *err = tz_fd_enter(f, fd, 0);
+    tz_fd *f;
+    *err = tz_fd_begin(&f, fd, 0);
     if (*err < 0)
         return NULL;
     *err = tz_fd_is_new(f, fd);
@@ -178,13 +176,10 @@ int tuza_wait_fd(int fd, short events, int64_t when)
 {
     uint64_t sides = (events & (POLLIN | POLLPRI | POLLRDHUP | POLLRDNORM) ? TZ_FD_READING : 0) |
                      (events & (POLLOUT | POLLWRNORM) ? TZ_FD_WRITING : 0);
-    int err;
     if (!sides || when < 0)
         return -EINVAL;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    err = tz_fd_enter(f, fd, sides);
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, sides);
     if (err < 0)
         return err;
     for (int i = 0; i < 2; i++)
@@ -200,11 +195,8 @@ int tuza_wait_fd(int fd, short events, int64_t when)
 
 int tuza_shutdown(int fd, int how)
 {
-    int err;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    err = tz_fd_enter(f, fd, 0);
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, 0);
     if (err < 0)
         return err;
     err = tz_os_shutdown(fd, how);

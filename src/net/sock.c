@@ -214,12 +214,8 @@ static int accept_one(tz_fd *f, int fd, struct sockaddr *from, socklen_t *fromle
 
 int tuza_accept_from(int fd, struct sockaddr *from, socklen_t *fromlen)
 {
-    int err;
-    tz_fd *f = tz_fd_find(fd, &err);
-    if (!f)
-        return err;
-    tz_leave(tz_enter_movable());
-    err = tz_fd_enter(f, fd, TZ_FD_READING);
+    tz_fd *f;
+    int err = tz_fd_begin(&f, fd, TZ_FD_READING);
     if (err < 0)
         return err;
     int conn = accept_one(f, fd, from, fromlen);
