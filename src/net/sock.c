@@ -138,6 +138,8 @@ static int dial_at(tuza_context *ctx, const tz_addr *a, const tz_network *net)
         err = 0;
     if (err == 0)
         err = connect_to(f, fd, a, ctx);
+    if (err == 0 && tells_left && tz_os_is_self_connected(fd))
+        err = -ECONNREFUSED; /* as it would have been, had it been given another port */
     if (ctx && err == 0)
         err = tuza_set_context(fd, NULL);
     if (err == 0)

@@ -42,6 +42,9 @@ int tz_os_socket_error(int fd);
 int tz_os_connect_waiting(int fd, const void *addr, unsigned len);
 /* Waits where the listener is not non-blocking. */
 int tz_os_accept(int fd, void *from, unsigned *fromlen);
+/* A TCP connection whose two ends are one: to a local port that nobody listens on, which it was given
+ * itself. */
+bool tz_os_is_self_connected(int fd);
 int tz_os_shutdown(int fd, int how);
 int tz_os_setsockopt(int fd, int level, int option, int value);
 /* 0 where it is off or fails. */

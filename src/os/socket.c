@@ -2,6 +2,7 @@
 /* Sockets, as net/ wants them: each non-blocking, closed by exec. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -73,6 +74,17 @@ int tz_os_getsockopt(int fd, int level, int option)
     socklen_t len = sizeof value;
     long r = tz_sys(SYS_getsockopt, fd, level, option, &value, &len);
     return r < 0 ? 0 : value;
+}
+
+bool tz_os_is_self_connected(int fd)
+{
+    struct sockaddr_storage here, there;
+    socklen_t here_len = sizeof here, there_len = sizeof there;
+    memset(&here, 0, sizeof here);
+    memset(&there, 0, sizeof there);
+    return tz_sys(SYS_getsockname, fd, &here, &here_len) == 0 &&
+           tz_sys(SYS_getpeername, fd, &there, &there_len) == 0 && here_len == there_len &&
+           memcmp(&here, &there, here_len) == 0;
 }
 
 bool tz_os_tell_left(int fd)
