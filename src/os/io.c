@@ -100,6 +100,15 @@ long tz_os_readv_now(int fd, const struct iovec *iov, int n)
     return r > 0 ? tz_os_readv(fd, iov, n) : r;
 }
 
+/* Without the call (emulators, old kernels) there are no flags either. */
+static long write_with_flags(int fd, const struct iovec *iov, int n, int flags)
+{
+    long r = tz_sys(SYS_pwritev2, fd, iov, n, AT_POSITION, flags);
+    if (r != -ENOSYS)
+        return r;
+    return flags ? -EOPNOTSUPP : tz_sys(SYS_writev, fd, iov, n);
+}
+
 static bool no_nosignal; /* atomic: the kernel does not know it */
 
 /* A write whose SIGPIPE, if it raises one, is taken away again: it goes to the thread that wrote. */
@@ -110,9 +119,9 @@ static long quiet_writev(int fd, const struct iovec *iov, int n, int flags)
     sigaddset(&pipe, SIGPIPE);
     sigpending(&pending);
     if (sigismember(&pending, SIGPIPE)) /* of others, which is not ours to take */
-        return tz_sys(SYS_pwritev2, fd, iov, n, AT_POSITION, flags);
+        return write_with_flags(fd, iov, n, flags);
     pthread_sigmask(SIG_BLOCK, &pipe, &old);
-    long r = tz_sys(SYS_pwritev2, fd, iov, n, AT_POSITION, flags);
+    long r = write_with_flags(fd, iov, n, flags);
     if (r == -EPIPE) {
         struct timespec none = {0, 0};
         while (tz_sys(SYS_rt_sigtimedwait, &pipe, NULL, &none, _NSIG / 8) == -EINTR)
@@ -125,9 +134,9 @@ static long quiet_writev(int fd, const struct iovec *iov, int n, int flags)
 static long writev_with(int fd, const struct iovec *iov, int n, bool signal, int flags)
 {
     if (signal)
-        return tz_sys(SYS_pwritev2, fd, iov, n, AT_POSITION, flags);
+        return write_with_flags(fd, iov, n, flags);
     if (!tz_load_relaxed(&no_nosignal)) {
-        long r = tz_sys(SYS_pwritev2, fd, iov, n, AT_POSITION, flags | NOSIGNAL);
+        long r = write_with_flags(fd, iov, n, flags | NOSIGNAL);
         if (r != -EOPNOTSUPP)
             return r;
         /* Of both flags or one? */

@@ -72,7 +72,7 @@ TZ_INLINE bool tz_enters_slow(tz_m *m)
  */
 TZ_INLINE tz_m *tz_enter(void)
 {
-    tz_m *m = tz_self_m;
+    tz_m *m = tz_self();
     if (tz_is_outside(m))
         m = tz_attach();
     tz_entering(m);
@@ -80,7 +80,7 @@ TZ_INLINE tz_m *tz_enter(void)
 }
 TZ_INLINE tz_m *tz_enter_movable(void)
 {
-    tz_m *m = tz_self_m;
+    tz_m *m = tz_self();
     if (tz_is_outside(m))
         m = tz_attach();
     tz_entering(m);

@@ -3,6 +3,8 @@
  * What ends the process where the runtime's own count of locks to a thread is
  * misused. Nobody outside can do that, so it is done here, in programs of
  * their own: this one with an argument.
+ *
+ * ctest: not arm64
  */
 #include <tuza.h>
 
