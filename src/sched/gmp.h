@@ -454,9 +454,9 @@ enum { TZ_STARTED_NOT, TZ_STARTED_READY, TZ_STARTED_GONE };
 /* The calling thread's M. Never read it twice in a function that may switch. */
 extern __thread tz_m *tz_self_m __attribute__((tls_model("initial-exec")));
 /*
- * The same for functions that may switch, and read it again. On aarch64 a compiler takes the thread's pointer for
- * something that stays as it is, and keeps the variable's address across the switch to another thread; here it is
- * computed each time. On x86-64 the address is a part of the instruction.
+ * The same for functions that may switch, and read it again. On aarch64 a compiler takes the thread's
+ * pointer for something that stays as it is, and keeps the variable's address across the switch to another
+ * thread; here it is computed each time. On x86-64 the address is a part of the instruction.
  */
 TZ_INLINE tz_m *tz_self(void)
 {

@@ -11,7 +11,7 @@
  *    handler called. What a channel holds once it was stopped does not change.
  *  - RESET is taken from everybody at once, and ignored, now and then.
  */
-// Not under the emulator: qemu 7.2 fails an assertion of its own (cpu == current_cpu) in such a storm of signals.
+// Not in qemu 7.2, which fails an assertion of its own in such a storm (cpu == current_cpu).
 // ctest: not arm64 | timeout 900 | env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8
 // ctest: env GOMAXPROCS=1 TUZA_CHAOS=1 | env GOMAXPROCS=2 TUZA_CHAOS=2 | env GOMAXPROCS=8 TUZA_CHAOS=3
 #include "stress/stress.h"
