@@ -115,4 +115,27 @@ TZ_INLINE void tz_arch_pause(void)
 #endif
 }
 
+/*
+ * The value of a thread's variable (a pointer, initial-exec), with its address computed anew. On aarch64 a
+ * compiler takes the thread's pointer for something that stays as it is, and keeps such addresses across a
+ * switch to another thread. On x86-64 the address is a part of the instruction.
+ */
+#if defined(__aarch64__)
+#define tz_arch_load_tls(variable)                                        \
+    __extension__({                                                       \
+        __typeof__(variable) value_;                                      \
+        void *thread_;                                                    \
+        __asm__ volatile("adrp %0, :gottprel:" #variable "\n\t"           \
+                         "ldr %0, [%0, :gottprel_lo12:" #variable "]\n\t" \
+                         "mrs %1, tpidr_el0\n\t"                          \
+                         "ldr %0, [%1, %0]"                               \
+                         : "=&r"(value_), "=&r"(thread_)                  \
+                         :                                                \
+                         : "memory");                                     \
+        value_;                                                           \
+    })
+#else
+#define tz_arch_load_tls(variable) (variable)
+#endif
+
 #endif /* TZ_ARCH_H */

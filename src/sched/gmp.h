@@ -453,27 +453,10 @@ enum { TZ_STARTED_NOT, TZ_STARTED_READY, TZ_STARTED_GONE };
 
 /* The calling thread's M. Never read it twice in a function that may switch. */
 extern __thread tz_m *tz_self_m __attribute__((tls_model("initial-exec")));
-/*
- * The same for functions that may switch, and read it again. On aarch64 a compiler takes the thread's
- * pointer for something that stays as it is, and keeps the variable's address across the switch to another
- * thread; here it is computed each time. On x86-64 the address is a part of the instruction.
- */
+/* The same for functions that may switch, and read it again. */
 TZ_INLINE tz_m *tz_self(void)
 {
-#if defined(__aarch64__)
-    tz_m *m;
-    void *thread;
-    __asm__ volatile("adrp %0, :gottprel:tz_self_m\n\t"
-                     "ldr %0, [%0, :gottprel_lo12:tz_self_m]\n\t"
-                     "mrs %1, tpidr_el0\n\t"
-                     "ldr %0, [%1, %0]"
-                     : "=&r"(m), "=&r"(thread)
-                     :
-                     : "memory");
-    return m;
-#else
-    return tz_self_m;
-#endif
+    return tz_arch_load_tls(tz_self_m);
 }
 /* The M of threads that are not tuza's: it has a G without id, and looks as if it were inside the runtime. */
 extern tz_m tz_nobody;
