@@ -283,7 +283,9 @@ static int64_t rest_until(tz_m *m)
 {
     if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.ending) != NULL))
         return TZ_OS_FOREVER; /* nothing of what comes is ours any more */
-    int64_t reap = tz_sched.nmidle > SPARE_MS && m != tz_sched.m0 ? m->reap_at : TZ_OS_FOREVER;
+    /* The netpoller does not end either, or it would come back at once for ever. */
+    bool reaped = tz_sched.nmidle > SPARE_MS && m != tz_sched.m0 && m != tz_sched.netpoller;
+    int64_t reap = reaped ? m->reap_at : TZ_OS_FOREVER;
     if (tz_sched.poller != m)
         return reap;
     int64_t timer = tz_timers_next();
