@@ -349,8 +349,7 @@ static bool rest(tz_m *m, int64_t until, bool polls, tz_workq *ready)
     return tz_note_woken(&m->park);
 }
 
-/* What m, which has no P and does not rest for long, has found goes where others find it. */
-static void put_ready_locked(tz_workq *ready)
+void tz_netpoll_put_locked(tz_workq *ready)
 {
     uint32_t n = 0;
     for (; ready->head; n++) {
@@ -444,7 +443,7 @@ bool tz_stopm(tz_m *m)
     while (!rest(m, until, polls, &ready)) {
         tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
         if (!m->idle) { /* taken off the list: the wake is on its way */
-            put_ready_locked(&ready);
+            tz_netpoll_put_locked(&ready);
             tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
             until = TZ_OS_FOREVER;
             polls = false;
@@ -457,7 +456,7 @@ bool tz_stopm(tz_m *m)
             put_ready(p, &ready);
             return true;
         }
-        put_ready_locked(&ready);
+        tz_netpoll_put_locked(&ready);
         if (tz_sched.poller != m && tz_sched.netpoller != m && tz_os_now() >= rest_until(m)) {
             midle_leave(m);
             tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
@@ -470,7 +469,7 @@ bool tz_stopm(tz_m *m)
     }
     if (ready.head) { /* woken in the moment in which it was told of them */
         tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-        put_ready_locked(&ready);
+        tz_netpoll_put_locked(&ready);
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     }
     if (since)

@@ -153,7 +153,7 @@ static void commit(tz_m *m, void *arg)
         ready(m, s->waiter);
         return;
     }
-    tz_fence_store_load(); /* pairs with those of set_deadline, stop, fire, remake */
+    tz_fence_store_load(); /* pairs with those of set_deadline, set_stop, fire, lost */
     if (!settled(pd, s))
         ready(m, tz_netpoll_unblock(s, false));
 }

@@ -242,8 +242,8 @@ static uint32_t ask(tz_m *m, tz_polldesc *pd, int64_t now, tz_workq *out)
         tz_os_epoll_add(ep, tz_load_relaxed(&pd->fd), EVENTS, tag(pd)) == -EEXIST ||
         tz_load_acquire(&pd->seq) != seq)
         return 0;
-    tz_store_relaxed(&pd->moved,
-                     seq + 1); /* of that file: should the number be another's by now, it counts not */
+    /* Of that file: should the number be another's by now, it does not count. */
+    tz_store_relaxed(&pd->moved, seq + 1);
     return take(m, tz_netpoll_unblock(&pd->side[0], true), out) +
            take(m, tz_netpoll_unblock(&pd->side[1], true), out);
 }

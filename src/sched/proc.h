@@ -34,6 +34,8 @@ tz_m *tz_startm_locked(tz_p *p, bool spinning);
 void tz_wakem(tz_m *m);
 /* Goroutines wait for descriptors that nobody looks at. */
 bool tz_netpoll_unattended(void);
+/* Queues, under sched.lock, what tz_netpoll has told one that has no P. */
+void tz_netpoll_put_locked(tz_workq *ready);
 /* Where p goes when its M can't run goroutines: to another M if there is work for it, else idle. */
 void tz_handoffp(tz_p *p);
 /* All resting Ms, a list by m->link, none of which rests any more or lives for the counts. */

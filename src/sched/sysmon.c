@@ -328,18 +328,12 @@ static void poll_for_others(watch *w)
     if (!tz_netpoll_unattended() || tz_load_relaxed(&tz_sched.ending))
         return;
     tz_workq ready = {NULL, NULL};
-    uint32_t n = tz_netpoll(NULL, 0, &ready);
-    if (n == 0)
+    if (tz_netpoll(NULL, 0, &ready) == 0)
         return;
     found = true;
     w->close = w->waiting = w->useful = true;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    while (ready.head) {
-        tz_work *work = ready.head;
-        ready.head = *tz_work_link(work);
-        tz_globq_put(work);
-    }
-    tz_netpoll_queued(n);
+    tz_netpoll_put_locked(&ready);
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     tz_wakep();
 }
