@@ -300,18 +300,7 @@ void tz_goexit(void)
         m->after_fn = tz_gfree_put;
         m->after_arg = g;
     }
-    tz_work *w = tz_next(m);
-    tz_g *next = m->g0;
-    if (w && tz_work_is_tagged(w)) {
-        next = tz_work_is_start(w) ? tz_start_quick(m, tz_work_start(w)) : NULL;
-        if (TZ_UNLIKELY(!next)) {
-            m->first = w;
-            next = m->g0;
-        }
-    } else if (w) {
-        next = tz_work_g(w);
-    }
-    tz_arch_leave_stack(m, next);
+    tz_arch_leave_stack(m, tz_next_g(m));
 }
 
 uint64_t tuza_goid(void)

@@ -266,14 +266,7 @@ tz_m *tz_park_back(tz_m *m, uint32_t reason, void (*after)(tz_m *m, void *arg), 
     tz_store_relaxed(&m->g->wait_reason, reason);
     m->after_fn = after;
     m->after_arg = arg;
-    tz_work *w = tz_next(m);
-    tz_g *next = w && !tz_work_is_tagged(w) ? tz_work_g(w) : NULL;
-    if (w && !next) {
-        next = tz_work_is_start(w) ? tz_start_quick(m, tz_work_start(w)) : NULL;
-        if (!next)
-            m->first = w;
-    }
-    return tz_arch_switch(m, next ? next : m->g0);
+    return tz_arch_switch(m, tz_next_g(m));
 }
 
 bool tz_park_forever(tz_m *m, uint32_t reason)

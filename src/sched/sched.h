@@ -115,6 +115,22 @@ TZ_INLINE tz_work *tz_next(tz_m *m)
     return w ? w : tz_runq_get(p);
 }
 
+/* The G to switch to when m->g is left in another than the final form: the next of this P, or g0, which finds
+ * in m->first what it has to see to. */
+TZ_INLINE tz_g *tz_next_g(tz_m *m)
+{
+    tz_work *w = tz_next(m);
+    if (!w)
+        return m->g0;
+    if (!tz_work_is_tagged(w))
+        return tz_work_g(w);
+    tz_g *g = tz_work_is_start(w) ? tz_start_quick(m, tz_work_start(w)) : NULL;
+    if (TZ_LIKELY(g != NULL))
+        return g;
+    m->first = w;
+    return m->g0;
+}
+
 /* The last act of a final form: m->g is left for w (NULL: for g0, which finds something). */
 TZ_INLINE bool tz_switch_final(tz_m *m, tz_work *w)
 {
