@@ -13,7 +13,9 @@
  * we know, success that it is not, and then what was said of the earlier file
  * (deadlines, a context, cancellation) is forgotten. The same is asked of any
  * file before an error is returned for such a reason. So a number's next
- * owner never inherits, whoever closed the one before.
+ * owner never inherits, whoever closed the one before. The kernel gives that
+ * answer once: to ask and to forget is one hold of f->lock, so that whoever
+ * else asks about the new file has it without the old one's.
  *
  * What remains: a file of ours closed by plain close(), its number then that
  * of a file which tuza did not open. That would look registered; the poller's
@@ -71,6 +73,7 @@ static void forget_users(tz_fd *page)
         f->queue[0] = f->queue[1] = (tz_fdqueue){NULL, NULL};
         f->closer = NULL;
         f->stuck = 0;
+        f->changing = false;
     }
 }
 
@@ -119,18 +122,21 @@ tz_fd *tz_fd_find(int fd, int *err)
     return TZ_LIKELY(p != NULL) ? &p[fd % PAGE_FDS] : find_slow(fd, err);
 }
 
-/* The number stands for another open file; whoever still uses the old one finds that out. */
-static void begin(tz_fd *f)
+/* Under f->lock: the number stands for another open file, and whoever still uses the old one finds that out.
+ * What is left to do about that one without the lock: its path, and its context. */
+static char *begin(tz_m *m, tz_fd *f)
 {
-    (void)tz_add_acq_rel(&f->generation, 1);
+    tz_store_release(&f->generation, f->generation + 1);
     tz_store_relaxed(&f->ours, false);
     tz_store_relaxed(&f->file, false);
     tz_store_relaxed(&f->tells_left, false);
     tz_store_relaxed(&f->dry, false);
     tz_store_relaxed(&f->late, 0);
-    tz_fd_forget_limits(f);
-    free(f->unlink_path);
+    tz_store_relaxed(&f->cancelled, false);
+    tz_netpoll_unlimit(m, &f->pd);
+    char *path = f->unlink_path;
     f->unlink_path = NULL;
+    return path;
 }
 
 int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
@@ -143,32 +149,46 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
         return err;
     }
     (void)tz_load_acquire(&f->mu); /* pairs with destroy's: the number came from there by way of the kernel */
+    tz_m *m = tz_enter();
+    tz_lock_acquire(&f->lock, TZ_RANK_FD);
     bool stale =
         tz_load_relaxed(&f->pd.epoch) || tz_load_relaxed(&f->ours); /* plain close() ended the last one */
-    begin(f);
+    char *old_path = begin(m, f);
     if (TZ_UNLIKELY(stale))
-        tz_netpoll_reset(&f->pd); /* who waits for that one looks at the generation */
+        tz_netpoll_reset(m, &f->pd); /* who waits for that one looks at the generation */
     f->unlink_path = unlink_path;
     tz_store_relaxed(&f->tells_left, tells_left);
     tz_store_relaxed(&f->ours, true);
+    tz_lock_release(&f->lock, TZ_RANK_FD);
+    tz_leave(m);
+    free(old_path);
+    tz_fd_drop_context(f);
     return fd;
 }
 
 int tz_fd_is_new(tz_fd *f, int fd)
 {
+    char *old_path = NULL;
+    tz_m *m = tz_enter();
+    tz_lock_acquire(&f->lock, TZ_RANK_FD);
     bool moved = tz_netpoll_moved(&f->pd);
     bool had = moved || tz_netpoll_has(&f->pd);
     uint32_t epoch = tz_load_relaxed(&f->pd.epoch);
-    int r = tz_netpoll_add(&f->pd, fd);
-    if (r == 0 && tz_load_relaxed(&f->pd.epoch) != epoch) /* our descriptor was lost: no answer */
-        return 0;
-    if (!moved && (r > 0 || (r == 0 && !had))) /* known, or for the first time */
-        return 0;
-    if (had && (r >= 0 || r == -EPERM)) {
-        begin(f);
-        tz_netpoll_kick(&f->pd); /* who waits for the earlier one looks at the generation */
+    int r = tz_netpoll_add(m, &f->pd, fd);
+    /* Where our descriptor was lost and made anew (another epoch) success is no answer. */
+    bool other = had && (r >= 0 || r == -EPERM) &&
+                 (moved || r == -EPERM || (r == 0 && tz_load_relaxed(&f->pd.epoch) == epoch));
+    if (other) {
+        old_path = begin(m, f);
+        tz_netpoll_kick(m, &f->pd); /* who waits for the earlier one looks at the generation */
     }
-    return r < 0 ? r : 1;
+    tz_lock_release(&f->lock, TZ_RANK_FD);
+    tz_leave(m);
+    if (TZ_UNLIKELY(other)) {
+        free(old_path);
+        tz_fd_drop_context(f);
+    }
+    return r < 0 ? r : other;
 }
 
 int tz_fd_check(tz_fd *f, int fd, int side)
@@ -181,7 +201,7 @@ int tz_fd_check(tz_fd *f, int fd, int side)
         return 0;
     if (fresh < 0)
         return fresh;
-    return fresh ? tz_netpoll_check(&f->pd, side) : err;
+    return tz_netpoll_check(&f->pd, side); /* anew: another user may have found out before us */
 }
 
 /* side < 0: both. */
@@ -192,6 +212,7 @@ static int wait(tz_fd *f, int fd, int side)
         int fresh = tz_fd_is_new(f, fd);
         if (fresh)
             return fresh < 0 ? fresh : 0;
+        generation = tz_load_relaxed(&f->generation);
     }
     int err = side < 0 ? tz_netpoll_wait_both(&f->pd) : tz_netpoll_wait(&f->pd, side);
     if (generation != tz_load_acquire(&f->generation))
@@ -211,14 +232,17 @@ int tz_fd_wait_both(tz_fd *f, int fd)
 
 int tz_fd_destroy(tz_fd *f, int fd)
 {
+    tz_m *m = tz_enter();
+    tz_lock_acquire(&f->lock, TZ_RANK_FD);
     tz_netpoll_del(&f->pd, fd);
-    tz_netpoll_reset(&f->pd);
-    char *path = f->unlink_path;
-    f->unlink_path = NULL;
+    tz_netpoll_reset(m, &f->pd);
+    char *path = begin(m, f);
+    tz_lock_release(&f->lock, TZ_RANK_FD);
+    tz_leave(m);
     if (path)
         (void)tz_os_unlink(path);
     free(path);
-    begin(f);
+    tz_fd_drop_context(f);
     tz_store_release(&f->mu, 0);
     return tz_os_close_fd(fd); /* last: from here on the number is another's */
 }

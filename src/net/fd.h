@@ -39,7 +39,7 @@ typedef struct tz_fdqueue {
 typedef struct tz_fd {
     tz_polldesc pd;
     uint64_t mu;         /* atomic: see above */
-    uint32_t generation; /* atomic: another open file has another */
+    uint32_t generation; /* atomic, written under the lock: another open file has another */
     bool ours;           /* atomic: tuza opened it: it is non-blocking, and registered once */
     bool file;           /* atomic: when we last looked, it was no socket */
     bool tells_left;     /* atomic: ours, and recv says how much is left */
@@ -50,10 +50,11 @@ typedef struct tz_fd {
     tz_fdqueue queue[2];  /* who waits for a side */
     tz_g *closer;         /* who waits for the last user to leave */
     bool cancelled;       /* atomic: read under the lock */
-    tuza_context *ctx;    /* peeked at by who forgets limits */
-    bool changing;        /* atomic: ctx and node are somebody's who changes them */
+    tuza_context *ctx;    /* peeked at by who drops it */
+    uint32_t ctx_of;      /* the generation that it was said of */
+    bool changing;        /* atomic: ctx and node are somebody's who changes them; a user's */
     tz_context_node node; /* on ctx */
-    char *unlink_path;    /* a Unix listener's file, const until closed; from malloc */
+    char *unlink_path;    /* a Unix listener's file; from malloc */
 } tz_fd;
 
 /* fd.c */
@@ -93,7 +94,7 @@ int tz_fd_begin_close(tz_fd *f);
  * will. The result of that, or 0. */
 int tz_fd_end_close(tz_fd *f, int fd);
 
-/* limit.c: nothing that was said of the earlier file counts; under no lock. */
-void tz_fd_forget_limits(tz_fd *f);
+/* limit.c: gives back a context that was said of an earlier file, where there is one; in user code. */
+void tz_fd_drop_context(tz_fd *f);
 
 #endif /* TZ_FD_H */

@@ -65,8 +65,9 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
             return err;
         int32_t late = tz_load_relaxed(&f->late);
         if (TZ_UNLIKELY(late)) {
-            tz_store_relaxed(&f->late, 0);
-            if (tz_fd_is_new(f, fd) == 0) /* else it was another file's */
+            (void)tz_fd_is_new(f, fd); /* if it is, it was another file's, and nothing is late any more */
+            late = tz_xchg_relaxed(&f->late, 0);
+            if (late)
                 return late;
         }
         /* What is left does not count a reset: one event may have told of it and of the data just read. */

@@ -68,7 +68,9 @@ static void update_stop(tz_fd *f)
 {
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    int stop = tz_load_relaxed(&f->cancelled) ? -ECANCELED : f->ctx ? tz_context_err_now(f->ctx) : 0;
+    int stop = tz_load_relaxed(&f->cancelled)         ? -ECANCELED
+               : f->ctx && f->ctx_of == f->generation ? tz_context_err_now(f->ctx)
+                                                      : 0;
     if (!(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))
         tz_netpoll_set_stop(m, &f->pd, stop);
     tz_lock_release(&f->lock, TZ_RANK_FD);
@@ -92,24 +94,41 @@ int tuza_cancel(int fd)
     return 0;
 }
 
-/* f has this context and no other; a reference goes over to it. */
-static void change_context(tz_fd *f, tuza_context *ctx)
+/* The caller is the one that changes f's context: there is one record. It has none, or (`earlier`) none that
+ * was said of an earlier file. */
+static void begin_change(tz_fd *f, bool earlier)
 {
-    while (tz_xchg_acquire(&f->changing, true)) /* one at a time: there is one record */
+    while (tz_xchg_acquire(&f->changing, true))
         tuza_gosched();
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    tuza_context *old = f->ctx;
-    tz_store_relaxed(&f->ctx, NULL);
+    tuza_context *old = earlier && f->ctx_of == f->generation ? NULL : f->ctx;
+    if (old)
+        tz_store_relaxed(&f->ctx, NULL);
     tz_lock_release(&f->lock, TZ_RANK_FD);
     tz_leave(m);
     if (old) {
         tz_context_unwatch(old, &f->node);
         tuza_context_unref(old);
     }
-    m = tz_enter();
+}
+
+void tz_fd_drop_context(tz_fd *f)
+{
+    if (TZ_LIKELY(!tz_load_relaxed(&f->ctx)))
+        return;
+    begin_change(f, true);
+    tz_store_release(&f->changing, false);
+}
+
+/* f has this context and no other; a reference goes over to it. */
+static void change_context(tz_fd *f, tuza_context *ctx)
+{
+    begin_change(f, false);
+    tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
     tz_store_relaxed(&f->ctx, ctx);
+    f->ctx_of = f->generation;
     tz_lock_release(&f->lock, TZ_RANK_FD);
     tz_leave(m);
     if (ctx) {
@@ -129,18 +148,6 @@ int tuza_set_context(int fd, tuza_context *ctx)
     change_context(f, tuza_context_ref(ctx));
     tz_fd_leave(f, fd, 0);
     return 0;
-}
-
-void tz_fd_forget_limits(tz_fd *f)
-{
-    tz_store_relaxed(&f->cancelled, false);
-    if (tz_load_relaxed(&f->ctx))
-        change_context(f, NULL);
-    else if (tz_load_relaxed(&f->pd.stop))
-        update_stop(f);
-    for (int i = 0; i < 2; i++)
-        if (tz_load_relaxed(&f->pd.side[i].deadline))
-            tz_netpoll_set_deadline(&f->pd, i, 0);
 }
 
 /* ---- waiting for others' I/O ---- */

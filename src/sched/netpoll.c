@@ -315,17 +315,24 @@ void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when)
     tz_store_relaxed(&pd->side[side].limit, when); /* nobody waits: the caller is the only one who may */
 }
 
-static void kick(tz_m *m, tz_polldesc *pd)
+void tz_netpoll_kick(tz_m *m, tz_polldesc *pd)
 {
     ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_READ], false));
     ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_WRITE], false));
 }
 
-void tz_netpoll_kick(tz_polldesc *pd)
+void tz_netpoll_unlimit(tz_m *m, tz_polldesc *pd)
 {
-    tz_m *m = tz_enter();
-    kick(m, pd);
-    tz_leave(m);
+    if (tz_load_relaxed(&pd->stop))
+        tz_netpoll_set_stop(m, pd, 0);
+    for (int i = 0; i < 2; i++) {
+        tz_pollside *s = &pd->side[i];
+        if (!tz_load_relaxed(&s->deadline))
+            continue;
+        tz_lock_acquire(&s->lock, TZ_RANK_POLL);
+        tz_store_relaxed(&s->deadline, 0); /* a timer that is armed finds nobody, or nothing due */
+        tz_lock_release(&s->lock, TZ_RANK_POLL);
+    }
 }
 
 void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err)
@@ -333,7 +340,7 @@ void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err)
     tz_store_release(&pd->stop, err);
     tz_fence_store_load(); /* pairs with commit's */
     if (err)
-        kick(m, pd);
+        tz_netpoll_kick(m, pd);
 }
 
 void tz_netpoll_stop(tz_polldesc *pd, int err)
@@ -351,17 +358,13 @@ void tz_netpoll_init(tz_polldesc *pd)
     }
 }
 
-void tz_netpoll_reset(tz_polldesc *pd)
+void tz_netpoll_reset(tz_m *m, tz_polldesc *pd)
 {
     tz_store_relaxed(&pd->seq, pd->seq + 1); /* before it is registered again: told of the old, dropped */
     tz_store_relaxed(&pd->epoch, 0);
     tz_store_relaxed(&pd->ended, 0);
     tz_store_relaxed(&pd->moved, 0);
-    tz_store_relaxed(&pd->stop, 0);
-    for (int i = 0; i < 2; i++)
-        tz_store_relaxed(&pd->side[i].deadline, 0); /* a timer that is armed finds nobody */
-    if (tz_netpoll_is_waiting(&pd->side[TZ_POLL_READ]) || tz_netpoll_is_waiting(&pd->side[TZ_POLL_WRITE]))
-        tz_netpoll_kick(pd);
+    tz_netpoll_kick(m, pd);
     tz_netpoll_take(pd, TZ_POLL_READ);
     tz_netpoll_take(pd, TZ_POLL_WRITE);
 }

@@ -41,13 +41,13 @@ typedef struct TZ_ALIGNED(64) tz_polldesc {
     struct tz_polldesc *link; /* const once known to epoll: the list of all that ever were */
 } tz_polldesc;
 
-/* The errors below are negative errnos. All in user code, but where it says otherwise. */
+/* The errors below are negative errnos. In user code where there is no m, else inside; del anywhere. */
 
 /* pd stands for another open file from here on; whoever waits still is sent back to look. */
-void tz_netpoll_reset(tz_polldesc *pd);
+void tz_netpoll_reset(tz_m *m, tz_polldesc *pd);
 /* Has the kernel tell of fd; the first event comes at once if it is ready. 1: it did already. -EPERM: it
  * can't. */
-int tz_netpoll_add(tz_polldesc *pd, int fd);
+int tz_netpoll_add(tz_m *m, tz_polldesc *pd, int fd);
 /* Where it is told of. */
 void tz_netpoll_del(tz_polldesc *pd, int fd);
 /* Whether the kernel has been asked to tell of it, and as far as we know still does. */
@@ -78,9 +78,11 @@ void tz_netpoll_set_deadline(tz_polldesc *pd, int side, int64_t when);
 void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when);
 /* From here on waits return err; 0 takes that back. */
 void tz_netpoll_stop(tz_polldesc *pd, int err);
-void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err); /* the same, inside */
+void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err); /* the same */
+/* Neither deadlines nor a stop count any more. */
+void tz_netpoll_unlimit(tz_m *m, tz_polldesc *pd);
 /* Sends those that wait back to look. */
-void tz_netpoll_kick(tz_polldesc *pd);
+void tz_netpoll_kick(tz_m *m, tz_polldesc *pd);
 
 /* For the scheduler. */
 

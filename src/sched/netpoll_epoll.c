@@ -151,7 +151,7 @@ static void list(tz_polldesc *pd)
 }
 
 /* Whether it is our descriptor, and not fd, that is broken; then it is given up. */
-static bool was_lost(int err, uint32_t epoch)
+static bool was_lost(tz_m *m, int err, uint32_t epoch)
 {
     if (!is_broken(err))
         return false;
@@ -160,15 +160,13 @@ static bool was_lost(int err, uint32_t epoch)
     /* Not by a wait, which would take an event that is somebody's. */
     if (tz_os_epoll_add(tz_load_relaxed(&poll.ep), tz_load_relaxed(&poll.always), TZ_OS_ONCE, 0) == -EEXIST)
         return false;
-    tz_m *m = tz_enter();
     tz_workq out = {NULL, NULL};
     lost(m, epoch, &out);
     tz_runq_put_list(m->p, out.head);
-    tz_leave(m);
     return true;
 }
 
-int tz_netpoll_add(tz_polldesc *pd, int fd)
+int tz_netpoll_add(tz_m *m, tz_polldesc *pd, int fd)
 {
     if (TZ_UNLIKELY(!tz_load_acquire(&pd->side[0].pd)))
         list(pd);
@@ -191,7 +189,7 @@ int tz_netpoll_add(tz_polldesc *pd, int fd)
             tz_store_relaxed(&pd->epoch, epoch);
             return err ? 1 : 0;
         }
-        if (!was_lost(err, epoch))
+        if (!was_lost(m, err, epoch))
             return err;
     }
 }
