@@ -20,7 +20,7 @@
 typedef struct tz_os_sigstack {
     char *lo;
     size_t size;
-    void *above;  /* zero at first; aligned to the page */
+    void *above;  /* atomic: from NULL once; zero at first; aligned to the page */
     void *old_lo; /* what the thread had before */
     size_t old_size;
     int old_flags;

@@ -9,6 +9,7 @@
  */
 #include <sys/auxv.h>
 
+#include "base/atomic.h"
 #include "os/os.h"
 #include "os/signal.h"
 #include "os/sys.h"
@@ -33,7 +34,7 @@ static bool make(tz_os_sigstack *s)
     }
     s->lo = base + page;
     s->size = size;
-    s->above = base + page + size;
+    tz_store_release(&s->above, base + page + size); /* pairs with who asks the thread (signal/running.c) */
     return true;
 }
 

@@ -54,7 +54,7 @@ _Static_assert(sizeof(record) <= TZ_OS_SIGSTACK_ABOVE, "os/signal.h");
 
 static record *record_of(tz_m *m)
 {
-    return m->sigstack.above;
+    return tz_load_acquire(&m->sigstack.above); /* an M that just begins has none */
 }
 
 void tz_asked(int sig, siginfo_t *info, void *context)

@@ -8,25 +8,43 @@
 #include "crash/faulting.h"
 
 static volatile int sink;
+static volatile int first; /* 0; a constant index would let the compiler do without the rest of the array */
 NOINLINE static int small_frames(int n)
 {
     volatile char frame[100];
-    frame[0] = (char)n;
-    return n < 0 ? 0 : small_frames(n + 1) + frame[0];
+    int k = first;
+    frame[k] = (char)n;
+    return n < 0 ? 0 : small_frames(n + 1) + frame[k];
+}
+
+/* Fewer of them for a stack of megabytes. */
+NOINLINE static int middling_frames(int n)
+{
+    volatile char frame[1000];
+    int k = first;
+    frame[k] = (char)n;
+    return n < 0 ? 0 : middling_frames(n + 1) + frame[k];
 }
 
 /* A frame that jumps over almost all of the guard, and is touched at its far end only. */
 NOINLINE static int large_frames(int n)
 {
     volatile char frame[60 << 10];
-    frame[0] = (char)n;
-    return n < 0 ? 0 : large_frames(n + 1) + frame[0];
+    int k = first;
+    frame[k] = (char)n;
+    return n < 0 ? 0 : large_frames(n + 1) + frame[k];
 }
 
 static void overflow_small(void *arg)
 {
     (void)arg;
     sink = small_frames(0);
+}
+
+static void overflow_middling(void *arg)
+{
+    (void)arg;
+    sink = middling_frames(0);
 }
 
 static void overflow_large(void *arg)
@@ -71,7 +89,7 @@ static int overflow_jumps(void)
 static int overflow_own_size(void)
 {
     tuza_go_options o = {.stack_size = 5 << 20};
-    if (tuza_go_with(&o, overflow_small, NULL))
+    if (tuza_go_with(&o, overflow_middling, NULL))
         return 90;
     tuza_chan_recv(NULL, NULL);
     return 0;
