@@ -316,7 +316,7 @@ void tz_context_unwatch(tuza_context *ctx, tz_context_node *n)
     tz_cancel *c = tz_cancel_of(ctx);
     if (!c)
         return;
-    tz_m *m = tz_enter_movable();
+    tz_m *m = tz_enter(); /* callers' calls do not block but for this */
     tz_cancel_lock(m, c);
     if (unwatch_locked(n) || c->telling != n || c->teller == m->g->goid) {
         tz_cancel_unlock(m, c);

@@ -50,6 +50,7 @@ tuza_context *tuza_context_with_deadline(tuza_context *parent, int64_t when)
     c->deadline = when > 0 ? when : 1;
     c->timer.fire = fire;
     c->timer.unlocked = true;
+    c->timer.lasts = true;
     bool over = when <= tz_os_now();
     if (!over)
         tz_need_fire();

@@ -15,6 +15,7 @@ typedef struct tz_timer {
     void *owner;                                 /* whose heap it is in: the owners' business */
     int64_t armed;                               /* as `when` while it is in a heap, else 0: likewise */
     bool unlocked;                               /* const: fire is called without the heap's lock: likewise */
+    bool lasts; /* const: its memory is no waiter's: it stays in a forked child */
 } tz_timer;
 
 typedef struct tz_timerheap_item {

@@ -162,6 +162,8 @@ long tz_os_writev_now(int fd, const struct iovec *iov, int n, bool signal)
     if (r <= 0)
         return r;
     /* So much is sure not to wait where a pipe can be written to at all. */
+    while (n > 1 && iov->iov_len == 0)
+        iov++, n--;
     struct iovec first = iov[0];
     if (first.iov_len > PIPE_BUF)
         first.iov_len = PIPE_BUF;

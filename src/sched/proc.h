@@ -145,7 +145,7 @@ bool tz_timers_run_all(tz_m *m, int64_t now);
 /* When the first timer of all Ps is due; INT64_MAX: none. */
 int64_t tz_timers_next(void);
 void tz_timers_move(tz_p *from, tz_p *to); /* the world is stopped */
-void tz_timers_forget(tz_p *p);            /* in a forked child: none of them will fire */
+void tz_timers_forget(tz_p *p);            /* in a forked child: those that waiters left */
 
 /* All Ps in use, for a glance: *n of them. Pairs with resize in stw.c, which publishes the array,
  * then the number. */

@@ -122,6 +122,7 @@ int tz_need_threads(void)
 
 void tz_need_fire(void)
 {
+    tz_need_runtime();
     if (TZ_UNLIKELY(tz_load_acquire(&tz_sched.threads) != 2) && tz_need_threads() < 0)
         tz_throw("newosproc");
 }

@@ -190,12 +190,18 @@ void tz_timers_move(tz_p *from, tz_p *to)
 
 void tz_timers_forget(tz_p *p)
 {
-    for (uint32_t i = 0; i < p->timers.n; i++) {
-        tz_timer *t = p->timers.items[i].timer;
-        t->pos = 0;
-        set_armed(t, NULL, 0);
-    }
+    bool whole = p->timers_lock.word == 0;
+    uint32_t n = p->timers.n;
     p->timers.n = 0;
     p->timers_lock.word = 0;
-    p->timer_min = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        tz_timer *t = p->timers.items[i].timer;
+        t->pos = 0;
+        if (whole && t->lasts)
+            (void)tz_timerheap_add(&p->timers,
+                                   t); /* at or before i: there is room, and what is there is seen */
+        else
+            set_armed(t, NULL, 0);
+    }
+    publish_min(p);
 }

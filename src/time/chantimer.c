@@ -104,7 +104,7 @@ tuza_timer *tz_chantimer_make(int64_t ns, int64_t period)
     chantimer *ct = (chantimer *)(void *)c->buf;
     ct->source = (tz_chan_source){source_take, source_wait};
     ct->t = (tuza_timer){
-        .timer = {.fire = fire, .unlocked = true},
+        .timer = {.fire = fire, .unlocked = true, .lasts = true},
         .when = tz_time_after(ns),
         .period = period,
         .is_ticker = period != 0,

@@ -115,7 +115,7 @@ void tz_functimer_init(tz_functimer *f, void (*fn)(void *), void *arg, const voi
     if (!fn)
         tz_fatal("go of nil func value");
     tz_need_fire();
-    f->t.timer = (tz_timer){.fire = fire, .unlocked = true};
+    f->t.timer = (tz_timer){.fire = fire, .unlocked = true, .lasts = true};
     f->fn = fn;
     f->arg = arg;
     f->pc = pc;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls before the runtime runs, without tuza_run's goroutine (run.sh reads the //! lines). */
+#include <errno.h>
+
 #include "crash/crash.h"
 
 static int run_after(int argc, char **argv)
@@ -53,13 +55,57 @@ static int ask_before_run(void)
     return tuza_run(NULL, 0, NULL) == -EINVAL ? 0 : 2;
 }
 
+static uint32_t fired;
+static void fire(void *arg)
+{
+    (void)arg;
+    __atomic_store_n(&fired, 1, __ATOMIC_RELEASE);
+}
+
+/* FT-01: what fires by itself starts what that needs. */
+//! after_func_first exit 0
+static int after_func_first(void)
+{
+    static tuza_timer *t;
+    t = tuza_after_func(TUZA_MILLISECOND, fire, NULL);
+    while (!__atomic_load_n(&fired, __ATOMIC_ACQUIRE))
+        usleep(100);
+    tuza_timer_free(t);
+    return 0;
+}
+
+//! timeout_first exit 0
+static int timeout_first(void)
+{
+    static tuza_context *ctx;
+    ctx = tuza_context_with_timeout(tuza_context_background(), TUZA_MILLISECOND);
+    while (tuza_context_err(ctx) != -ETIMEDOUT)
+        usleep(100);
+    tuza_context_unref(ctx);
+    return 0;
+}
+
+//! context_after_func_first exit 0
+static int context_after_func_first(void)
+{
+    static tuza_context *ctx;
+    ctx = tuza_context_with_cancel(tuza_context_background());
+    tuza_context_cancel(ctx);
+    tuza_timer *t = tuza_context_after_func(ctx, fire, NULL);
+    while (!__atomic_load_n(&fired, __ATOMIC_ACQUIRE))
+        usleep(100);
+    tuza_timer_free(t);
+    tuza_context_unref(ctx);
+    return 0;
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
     }
 static const crash_case cases[] = {
-    CASE(send_before_run), CASE(close_nil_before_run), CASE(make_before_run), CASE(ask_before_run),
-    {NULL, NULL},
+    CASE(send_before_run),  CASE(close_nil_before_run), CASE(make_before_run),          CASE(ask_before_run),
+    CASE(after_func_first), CASE(timeout_first),        CASE(context_after_func_first), {NULL, NULL},
 };
 
 int main(int argc, char **argv)

@@ -171,6 +171,24 @@ TEST(regular_file)
     CHECK_EQ(tuza_read(fd, buf, 1), -EBADF);
 }
 
+/* A terminal is written to a part at a time: nothing else says if it would wait. Empty ones are none. */
+TEST(terminal)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(slave >= 0);
+    char buf[8];
+    CHECK_EQ(
+        tuza_writev(slave, (struct iovec[]){{NULL, 0}, {(void *)"ab", 2}, {NULL, 0}, {(void *)"c", 1}}, 4),
+        3);
+    CHECK_EQ(tuza_read_full(master, buf, 3), 3);
+    CHECK_EQ(memcmp(buf, "abc", 3), 0);
+    CHECK_EQ(tuza_writev(slave, (struct iovec[]){{NULL, 0}, {NULL, 0}}, 2), 0);
+    CHECK_EQ(tuza_close(slave), 0);
+    CHECK_EQ(tuza_close(master), 0);
+}
+
 /* NP-10: close wakes whoever waits, for its side and for the right to it; NP-12: nothing afterwards. */
 TEST(close_wakes)
 {

@@ -37,6 +37,22 @@ TEST(before_the_start)
     tuza_context_unref(ctx);
 }
 
+/* What was set before a fork comes in the child as well; a context's end is no exception. */
+TEST(a_timeout_crosses_a_fork)
+{
+    tuza_context *ctx = tuza_context_with_timeout(tuza_context_background(), 50 * TUZA_MILLISECOND);
+    pid_t child = HELP_TSAN ? -1 : fork();
+    if (child == 0) {
+        bool ok = tuza_context_sleep(ctx, 3600 * TUZA_SECOND) == -ETIMEDOUT;
+        tuza_context_unref(ctx);
+        _exit(ok ? 0 : 1);
+    }
+    int status;
+    CHECK(HELP_TSAN || (waitpid(child, &status, 0) == child && status == 0));
+    CHECK_EQ(tuza_context_sleep(ctx, 3600 * TUZA_SECOND), -ETIMEDOUT);
+    tuza_context_unref(ctx);
+}
+
 /* Nobody waits in tuza: the threads come with the timer. */
 TEST(fires_on_its_own)
 {

@@ -408,6 +408,14 @@ static void exit_call(void *arg)
     tuza_goexit();
 }
 
+static void exit_thread_call(void *arg)
+{
+    flag_add(&calls_going, 1);
+    EVENTUALLY(flag_get(&release));
+    flag_add((int *)arg, 1);
+    pthread_exit(NULL);
+}
+
 static void release_soon(void *arg)
 {
     (void)arg;
@@ -418,13 +426,13 @@ static void release_soon(void *arg)
 /* TM-15 and beyond: stop_wait returns when the call has, by whichever way it ends. */
 TEST(stop_wait)
 {
-    void (*ends[])(void *) = {hold, exit_call};
-    for (int i = 0; i < 4; i++) {
+    void (*ends[])(void *) = {hold, exit_call, exit_thread_call};
+    for (int i = 0; i < 6; i++) {
         calls = calls_going = release = 0;
-        tuza_timer *t = tuza_after_func(0, ends[i % 2], &calls);
+        tuza_timer *t = tuza_after_func(0, ends[i % 3], &calls);
         EVENTUALLY(flag_get(&calls_going) == 1);
         GO(release_soon, NULL);
-        if (i >= 2) { /* one that is set, and one that runs */
+        if (i >= 3) { /* one that is set, and one that runs */
             CHECK(!tuza_timer_reset(t, HOUR));
             CHECK(tuza_timer_stop_wait(t));
         } else {
