@@ -20,6 +20,7 @@ enum {
     TZ_RANK_STW,       /* sched.stw: one stopper of the world */
     TZ_RANK_ALLM,      /* sched.allm_lock: the list of Ms, and the right to retake from them */
     TZ_RANK_CHAN,      /* one channel */
+    TZ_RANK_ASK,       /* the question whether a number is another file's */
     TZ_RANK_FD,        /* one descriptor's users */
     TZ_RANK_POLL,      /* one side of a descriptor; the epoll descriptor */
     TZ_RANK_TIMERS,    /* one P's timer heap */

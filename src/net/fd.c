@@ -14,8 +14,9 @@
  * (deadlines, a context, cancellation) is forgotten. The same is asked of any
  * file before an error is returned for such a reason. So a number's next
  * owner never inherits, whoever closed the one before. The kernel gives that
- * answer once: to ask and to forget is one hold of f->lock, so that whoever
- * else asks about the new file has it without the old one's.
+ * answer once: to ask and to forget is one hold of pd->asking, so that whoever
+ * else asks about the new file has it without the old one's. That lock is
+ * taken in user code: epoll_ctl asks the file, and a file may take its time.
  *
  * What remains: a file of ours closed by plain close(), its number then that
  * of a file which tuza did not open. That would look registered; the poller's
@@ -74,6 +75,8 @@ static void forget_users(tz_fd *page)
         f->closer = NULL;
         f->stuck = 0;
         f->changing = false;
+        free(f->unlink_path); /* it is the parent's */
+        f->unlink_path = NULL;
     }
 }
 
@@ -124,16 +127,18 @@ tz_fd *tz_fd_find(int fd, int *err)
 
 /* Under f->lock: the number stands for another open file, and whoever still uses the old one finds that out.
  * What is left to do about that one without the lock: its path, and its context. */
-static char *begin(tz_m *m, tz_fd *f)
+static char *begin(tz_m *m, tz_fd *f, bool ended)
 {
-    tz_store_release(&f->generation, f->generation + 1);
     tz_store_relaxed(&f->ours, false);
     tz_store_relaxed(&f->file, false);
     tz_store_relaxed(&f->tells_left, false);
     tz_store_relaxed(&f->dry, false);
     tz_store_relaxed(&f->late, 0);
     tz_store_relaxed(&f->cancelled, false);
-    tz_netpoll_unlimit(m, &f->pd);
+    if (ended ||
+        !(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED)) /* else it is its closer's, whom users must hear */
+        tz_netpoll_set_stop(m, &f->pd, 0);
+    tz_netpoll_renew(m, &f->pd);
     char *path = f->unlink_path;
     f->unlink_path = NULL;
     return path;
@@ -153,9 +158,9 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
     bool stale =
         tz_load_relaxed(&f->pd.epoch) || tz_load_relaxed(&f->ours); /* plain close() ended the last one */
-    char *old_path = begin(m, f);
+    char *old_path = begin(m, f, false);
     if (TZ_UNLIKELY(stale))
-        tz_netpoll_reset(m, &f->pd); /* who waits for that one looks at the generation */
+        tz_netpoll_reset(&f->pd);
     f->unlink_path = unlink_path;
     tz_store_relaxed(&f->tells_left, tells_left);
     tz_store_relaxed(&f->ours, true);
@@ -169,21 +174,20 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
 int tz_fd_is_new(tz_fd *f, int fd)
 {
     char *old_path = NULL;
-    tz_m *m = tz_enter();
-    tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    bool moved = tz_netpoll_moved(&f->pd);
-    bool had = moved || tz_netpoll_has(&f->pd);
-    uint32_t epoch = tz_load_relaxed(&f->pd.epoch);
-    int r = tz_netpoll_add(m, &f->pd, fd);
-    /* Where our descriptor was lost and made anew (another epoch) success is no answer. */
-    bool other = had && (r >= 0 || r == -EPERM) &&
-                 (moved || r == -EPERM || (r == 0 && tz_load_relaxed(&f->pd.epoch) == epoch));
-    if (other) {
-        old_path = begin(m, f);
-        tz_netpoll_kick(m, &f->pd); /* who waits for the earlier one looks at the generation */
+    tz_lock_acquire(&f->pd.asking, TZ_RANK_ASK);
+    /* Known by an earlier epoll descriptor of ours, which was lost, is known: who closes that has closed the
+     * others too, as a rule. */
+    bool known = tz_load_relaxed(&f->pd.epoch);
+    int r = tz_netpoll_add(&f->pd, fd);
+    bool other = known && (r == 0 || r == -EPERM || (r > 0 && tz_netpoll_moved(&f->pd)));
+    if (TZ_UNLIKELY(other)) {
+        tz_m *m = tz_enter();
+        tz_lock_acquire(&f->lock, TZ_RANK_FD);
+        old_path = begin(m, f, false);
+        tz_lock_release(&f->lock, TZ_RANK_FD);
+        tz_leave(m);
     }
-    tz_lock_release(&f->lock, TZ_RANK_FD);
-    tz_leave(m);
+    tz_lock_release(&f->pd.asking, TZ_RANK_ASK);
     if (TZ_UNLIKELY(other)) {
         free(old_path);
         tz_fd_drop_context(f);
@@ -207,15 +211,15 @@ int tz_fd_check(tz_fd *f, int fd, int side)
 /* side < 0: both. */
 static int wait(tz_fd *f, int fd, int side)
 {
-    uint32_t generation = tz_load_relaxed(&f->generation);
+    uint32_t generation = tz_load_acquire(&f->pd.generation);
     if (!tz_load_relaxed(&f->ours) || !tz_netpoll_has(&f->pd)) {
         int fresh = tz_fd_is_new(f, fd);
         if (fresh)
             return fresh < 0 ? fresh : 0;
-        generation = tz_load_relaxed(&f->generation);
+        generation = tz_load_relaxed(&f->pd.generation);
     }
-    int err = side < 0 ? tz_netpoll_wait_both(&f->pd) : tz_netpoll_wait(&f->pd, side);
-    if (generation != tz_load_acquire(&f->generation))
+    int err = side < 0 ? tz_netpoll_wait_both(&f->pd, generation) : tz_netpoll_wait(&f->pd, side, generation);
+    if (generation != tz_load_acquire(&f->pd.generation))
         return -EBADF;
     return err < 0 ? tz_fd_check(f, fd, side < 0 ? TZ_POLL_READ : side) : 0;
 }
@@ -230,18 +234,29 @@ int tz_fd_wait_both(tz_fd *f, int fd)
     return wait(f, fd, -1);
 }
 
+static void remove_path(char *path)
+{
+    if (path)
+        (void)tz_os_unlink(path);
+    free(path);
+}
+
+void tz_fd_abandon(tz_fd *f)
+{
+    remove_path(f->unlink_path);
+    f->unlink_path = NULL;
+}
+
 int tz_fd_destroy(tz_fd *f, int fd)
 {
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
     tz_netpoll_del(&f->pd, fd);
-    tz_netpoll_reset(m, &f->pd);
-    char *path = begin(m, f);
+    tz_netpoll_reset(&f->pd);
+    char *path = begin(m, f, true);
     tz_lock_release(&f->lock, TZ_RANK_FD);
     tz_leave(m);
-    if (path)
-        (void)tz_os_unlink(path);
-    free(path);
+    remove_path(path);
     tz_fd_drop_context(f);
     tz_store_release(&f->mu, 0);
     return tz_os_close_fd(fd); /* last: from here on the number is another's */

@@ -38,15 +38,15 @@ typedef struct tz_fdqueue {
 
 typedef struct tz_fd {
     tz_polldesc pd;
-    uint64_t mu;         /* atomic: see above */
-    uint32_t generation; /* atomic, written under the lock: another open file has another */
-    bool ours;           /* atomic: tuza opened it: it is non-blocking, and registered once */
-    bool file;           /* atomic: when we last looked, it was no socket */
-    bool tells_left;     /* atomic: ours, and recv says how much is left */
-    bool dry;            /* written by who has the right to read: nothing was left; of sockets that tell so */
-    int32_t late;   /* the same: an error that the kernel has told once and no caller has seen; 0: none */
-    uint32_t stuck; /* atomic: users in calls that may block their thread for long */
-    tz_lock lock;   /* TZ_RANK_FD: what follows */
+    uint64_t mu;     /* atomic: see above */
+    bool ours;       /* atomic: tuza opened it: it is non-blocking, and registered once */
+    bool file;       /* atomic: when we last looked, it was no socket */
+    bool tells_left; /* atomic: ours, and recv says how much is left */
+    bool dry;        /* written by who has the right to read: nothing was left; of sockets that tell so */
+    int32_t late;    /* the same: an error that the kernel has told once and no caller has seen, or one that
+                       stays; 0: none */
+    uint32_t stuck;  /* atomic: users in calls that may block their thread for long */
+    tz_lock lock;    /* TZ_RANK_FD: what follows */
     tz_fdqueue queue[2];  /* who waits for a side */
     tz_g *closer;         /* who waits for the last user to leave */
     bool cancelled;       /* atomic: read under the lock */
@@ -74,6 +74,8 @@ int tz_fd_wait(tz_fd *f, int fd, int side);
 int tz_fd_wait_both(tz_fd *f, int fd);
 /* Gives back the number. */
 int tz_fd_destroy(tz_fd *f, int fd);
+/* It is closed, and its users will not run again: the process ends. */
+void tz_fd_abandon(tz_fd *f);
 
 /* fdmutex.c */
 /* A user more; with TZ_FD_READING, TZ_FD_WRITING or both the only one on these sides: waits for that.

@@ -247,6 +247,12 @@ int tz_fd_end_close(tz_fd *f, int fd)
             tz_leave(m);
             return last || exit_slow(f, 0) ? tz_fd_destroy(f, fd) : 0;
         }
+        if (tz_load_relaxed(&tz_sched.ending)) { /* ours is the only goroutine that still runs */
+            tz_lock_release(&f->lock, TZ_RANK_FD);
+            tz_leave(m);
+            tz_fd_abandon(f);
+            return 0;
+        }
         f->closer = m->g;
         m = tz_park_back(m, TZ_WAIT_SEMACQUIRE, unlock, &f->lock);
         tz_leave(m);

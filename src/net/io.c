@@ -66,7 +66,9 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
         int32_t late = tz_load_relaxed(&f->late);
         if (TZ_UNLIKELY(late)) {
             (void)tz_fd_is_new(f, fd); /* if it is, it was another file's, and nothing is late any more */
-            late = tz_xchg_relaxed(&f->late, 0);
+            late = tz_load_relaxed(&f->late);
+            if (late != -ETIMEDOUT)
+                tz_store_relaxed(&f->late, 0);
             if (late)
                 return late;
         }
@@ -76,6 +78,9 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
             long r = read_now(f, fd, iov, n);
             if (r == -EINTR)
                 continue;
+            if (TZ_UNLIKELY(r ==
+                            -ETIMEDOUT)) /* not a deadline's, after which a caller may read on: it stays */
+                tz_store_relaxed(&f->late, -ETIMEDOUT);
             if (r != -EAGAIN)
                 return r;
         }

@@ -68,9 +68,9 @@ static void update_stop(tz_fd *f)
 {
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    int stop = tz_load_relaxed(&f->cancelled)         ? -ECANCELED
-               : f->ctx && f->ctx_of == f->generation ? tz_context_err_now(f->ctx)
-                                                      : 0;
+    int stop = tz_load_relaxed(&f->cancelled)                              ? -ECANCELED
+               : f->ctx && f->ctx_of == tz_load_relaxed(&f->pd.generation) ? tz_context_err_now(f->ctx)
+                                                                           : 0;
     if (!(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))
         tz_netpoll_set_stop(m, &f->pd, stop);
     tz_lock_release(&f->lock, TZ_RANK_FD);
@@ -102,7 +102,7 @@ static void begin_change(tz_fd *f, bool earlier)
         tuza_gosched();
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    tuza_context *old = earlier && f->ctx_of == f->generation ? NULL : f->ctx;
+    tuza_context *old = earlier && f->ctx_of == tz_load_relaxed(&f->pd.generation) ? NULL : f->ctx;
     if (old)
         tz_store_relaxed(&f->ctx, NULL);
     tz_lock_release(&f->lock, TZ_RANK_FD);
@@ -128,7 +128,7 @@ static void change_context(tz_fd *f, tuza_context *ctx)
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
     tz_store_relaxed(&f->ctx, ctx);
-    f->ctx_of = f->generation;
+    f->ctx_of = tz_load_relaxed(&f->pd.generation);
     tz_lock_release(&f->lock, TZ_RANK_FD);
     tz_leave(m);
     if (ctx) {

@@ -180,15 +180,19 @@ int tuza_dial(const char *network, const char *address)
 /* One accept that does not wait. */
 static int accept_now(tz_fd *f, int fd, struct sockaddr *from, socklen_t *fromlen)
 {
-    if (!tz_load_relaxed(&f->ours) && !tz_os_is_nonblocking(fd)) {
-        int r = tz_os_poll_now(fd, POLLIN);
-        if (r < 0)
-            return r;
-        if (r == 0) /* what does not listen fails at once */
-            return tz_os_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN) ? -EAGAIN
-                                                                   : tz_os_accept(fd, from, fromlen);
-    }
-    return tz_os_accept(fd, from, fromlen);
+    if (tz_load_relaxed(&f->ours) || tz_os_is_nonblocking(fd))
+        return tz_os_accept(fd, from, fromlen);
+    int r = tz_os_poll_now(fd, POLLIN);
+    if (r < 0)
+        return r;
+    if (r == 0 && tz_os_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN)) /* what does not listen fails at once */
+        return -EAGAIN;
+    /* Others who accept from it, in other processes maybe, can be quicker. */
+    if (!tz_fd_begin_stuck(f))
+        return -ECANCELED;
+    r = tz_os_accept(fd, from, fromlen);
+    tz_fd_end_stuck(f);
+    return r;
 }
 
 /* The right to read is held. */

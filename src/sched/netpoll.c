@@ -16,9 +16,10 @@
  *     G -> 0         who wins that readies the G: an event (result 1), or a
  *                    deadline, a stop, a kick (result 0: look again)
  *
- * Three more parties must not be missed by a waiter: a deadline that is set
- * or moved while it goes to sleep, its timer, and a stop. Each of them writes
- * its word (deadline, timer.armed, stop), then looks at side->g; the waiter
+ * More parties must not be missed by a waiter: a deadline that is set or moved
+ * while it goes to sleep, its timer, a stop, and that the number is another
+ * file's. Each of them writes its word (deadline, timer.armed, stop,
+ * generation), then looks at side->g; the waiter
  * publishes its G, then looks at those words (settled() in commit()). With a
  * full fence between on both sides one of the two sees the other: Dekker's
  * way. Where the waiter sees that something changed it takes its G back, if
@@ -113,9 +114,14 @@ static void ready(tz_m *m, tz_g *g)
 static void begin_wait(tz_m *m, tz_polldesc *pd)
 {
     tz_store_relaxed(&pd->waits, tz_load_relaxed(&pd->waits) + 1); /* of both sides at once one may be lost */
+    tz_netpoll_count(m, 1);
+}
+
+/* Behind the fence after which who sweeps finds the caller's G: the next sweep is due at some time. */
+static void need_sweep(void)
+{
     if (TZ_UNLIKELY(tz_load_relaxed(&tz_netpoll_sweep_at) == INT64_MAX))
         tz_store_relaxed(&tz_netpoll_sweep_at, tz_os_now() + TZ_POLL_SWEEP_NS);
-    tz_netpoll_count(m, 1);
 }
 
 /* When a wait on this side ends at the latest; 0: never. */
@@ -137,7 +143,8 @@ static bool in_time(const tz_pollside *s, int64_t when)
 static bool settled(const tz_polldesc *pd, const tz_pollside *s)
 {
     return !tz_load_relaxed(&pd->stop) && in_time(s, due(s)) && tz_load_relaxed(&pd->epoch) &&
-           tz_load_relaxed(&pd->epoch) == tz_load_relaxed(&tz_netpoll_epoch);
+           tz_load_relaxed(&pd->epoch) == tz_load_relaxed(&tz_netpoll_epoch) &&
+           tz_load_relaxed(&pd->generation) == tz_load_relaxed(&s->generation);
 }
 
 /* After-switch action: s->waiter has left its stack. */
@@ -153,7 +160,8 @@ static void commit(tz_m *m, void *arg)
         ready(m, s->waiter);
         return;
     }
-    tz_fence_store_load(); /* pairs with those of set_deadline, set_stop, fire, lost */
+    tz_fence_store_load(); /* pairs with those of set_deadline, set_stop, renew, fire, lost, sweep */
+    need_sweep();
     if (!settled(pd, s))
         ready(m, tz_netpoll_unblock(s, false));
 }
@@ -191,9 +199,10 @@ bool tz_netpoll_take(tz_polldesc *pd, int side)
     return true;
 }
 
-int tz_netpoll_wait(tz_polldesc *pd, int side)
+int tz_netpoll_wait(tz_polldesc *pd, int side, uint32_t generation)
 {
     tz_pollside *s = &pd->side[side];
+    tz_store_relaxed(&s->generation, generation);
     int err = tz_netpoll_check(pd, side);
     if (err < 0)
         return err;
@@ -234,7 +243,8 @@ static bool publish_both(tz_polldesc *pd)
             return false;
         }
     }
-    tz_fence_store_load();
+    tz_fence_store_load(); /* as in commit */
+    need_sweep();
     if (settled(pd, &pd->side[0]) && settled(pd, &pd->side[1]))
         return true;
     tz_store_relaxed(&pd->side[0].g, 0);
@@ -242,8 +252,10 @@ static bool publish_both(tz_polldesc *pd)
     return false;
 }
 
-int tz_netpoll_wait_both(tz_polldesc *pd)
+int tz_netpoll_wait_both(tz_polldesc *pd, uint32_t generation)
 {
+    for (int i = 0; i < 2; i++)
+        tz_store_relaxed(&pd->side[i].generation, generation);
     int err = tz_netpoll_check(pd, TZ_POLL_READ);
     if (err == 0)
         err = tz_netpoll_check(pd, TZ_POLL_WRITE);
@@ -315,16 +327,15 @@ void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when)
     tz_store_relaxed(&pd->side[side].limit, when); /* nobody waits: the caller is the only one who may */
 }
 
-void tz_netpoll_kick(tz_m *m, tz_polldesc *pd)
+static void kick(tz_m *m, tz_polldesc *pd)
 {
     ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_READ], false));
     ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_WRITE], false));
 }
 
-void tz_netpoll_unlimit(tz_m *m, tz_polldesc *pd)
+void tz_netpoll_renew(tz_m *m, tz_polldesc *pd)
 {
-    if (tz_load_relaxed(&pd->stop))
-        tz_netpoll_set_stop(m, pd, 0);
+    tz_store_release(&pd->generation, pd->generation + 1);
     for (int i = 0; i < 2; i++) {
         tz_pollside *s = &pd->side[i];
         if (!tz_load_relaxed(&s->deadline))
@@ -333,6 +344,8 @@ void tz_netpoll_unlimit(tz_m *m, tz_polldesc *pd)
         tz_store_relaxed(&s->deadline, 0); /* a timer that is armed finds nobody, or nothing due */
         tz_lock_release(&s->lock, TZ_RANK_POLL);
     }
+    tz_fence_store_load(); /* pairs with commit's */
+    kick(m, pd);
 }
 
 void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err)
@@ -340,7 +353,7 @@ void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err)
     tz_store_release(&pd->stop, err);
     tz_fence_store_load(); /* pairs with commit's */
     if (err)
-        tz_netpoll_kick(m, pd);
+        kick(m, pd);
 }
 
 void tz_netpoll_stop(tz_polldesc *pd, int err)
@@ -358,13 +371,12 @@ void tz_netpoll_init(tz_polldesc *pd)
     }
 }
 
-void tz_netpoll_reset(tz_m *m, tz_polldesc *pd)
+void tz_netpoll_reset(tz_polldesc *pd)
 {
     tz_store_relaxed(&pd->seq, pd->seq + 1); /* before it is registered again: told of the old, dropped */
     tz_store_relaxed(&pd->epoch, 0);
     tz_store_relaxed(&pd->ended, 0);
     tz_store_relaxed(&pd->moved, 0);
-    tz_netpoll_kick(m, pd);
     tz_netpoll_take(pd, TZ_POLL_READ);
     tz_netpoll_take(pd, TZ_POLL_WRITE);
 }
@@ -380,6 +392,7 @@ void tz_netpoll_forget(void)
     tz_netpoll_unlock();
     waiters = 0;
     for (tz_polldesc *pd = tz_netpoll_all; pd; pd = pd->link) {
+        pd->asking.word = 0;
         pd->both_lock.word = 0;
         for (int i = 0; i < 2; i++) {
             pd->side[i].g &= TZ_POLL_READY;

@@ -19,6 +19,7 @@ typedef struct tz_pollside {
     tz_timer timer;         /* fires at or before those while somebody waits; armed under lock */
     tz_lock lock;           /* TZ_RANK_POLL */
     tz_g *waiter;           /* own, of who has the right to wait: for the after-switch action */
+    uint32_t generation;    /* atomic, the same one's: of which open file the wait is */
     struct tz_polldesc *pd; /* const once known to epoll */
 } tz_pollside;
 #define TZ_POLL_READY ((uintptr_t)1) /* an event came and nobody has used it yet */
@@ -27,9 +28,12 @@ typedef struct tz_pollside {
 /* What the kernel's events are about. Type-stable; as aligned as the tag in an event needs it. */
 typedef struct TZ_ALIGNED(64) tz_polldesc {
     tz_pollside side[2];
-    uint32_t seq;      /* atomic: which open file it stands for; changes with tz_netpoll_reset */
-    uint32_t epoch;    /* atomic: of the epoll descriptor that knows it; 0: none does */
-    int32_t stop;      /* atomic: a negative errno: nobody waits any more */
+    uint32_t generation; /* atomic: which open file it stands for; changes with tz_netpoll_renew */
+    uint32_t seq;        /* atomic: the same for the kernel's events; changes with tz_netpoll_reset */
+    tz_lock asking; /* TZ_RANK_ASK: the kernel's answer whether it still does, which is given once, and what
+                       follows from it */
+    uint32_t epoch; /* atomic: of the epoll descriptor that knows it; 0: none does */
+    int32_t stop;   /* atomic: a negative errno: nobody waits any more */
     tz_lock both_lock; /* TZ_RANK_BOTH */
     tz_g *both;        /* lock both: who waits for either side */
     int fd;            /* atomic: the number, from the first registration on */
@@ -43,11 +47,14 @@ typedef struct TZ_ALIGNED(64) tz_polldesc {
 
 /* The errors below are negative errnos. In user code where there is no m, else inside; del anywhere. */
 
-/* pd stands for another open file from here on; whoever waits still is sent back to look. */
-void tz_netpoll_reset(tz_m *m, tz_polldesc *pd);
+/* pd stands for another open file from here on, one without deadlines; callers are serialised. Whoever waits
+ * still is sent back to look, and finds another generation. */
+void tz_netpoll_renew(tz_m *m, tz_polldesc *pd);
+/* And what the kernel tells of the earlier one is dropped; it is not registered. */
+void tz_netpoll_reset(tz_polldesc *pd);
 /* Has the kernel tell of fd; the first event comes at once if it is ready. 1: it did already. -EPERM: it
- * can't. */
-int tz_netpoll_add(tz_m *m, tz_polldesc *pd, int fd);
+ * can't. The caller has pd->asking. */
+int tz_netpoll_add(tz_polldesc *pd, int fd);
 /* Where it is told of. */
 void tz_netpoll_del(tz_polldesc *pd, int fd);
 /* Whether the kernel has been asked to tell of it, and as far as we know still does. */
@@ -55,12 +62,12 @@ bool tz_netpoll_has(const tz_polldesc *pd);
 /* Whether the sweep has found, since the last question, that it does not. */
 bool tz_netpoll_moved(tz_polldesc *pd);
 
-/* Waits for a side's next event, or one that came since the last wait or tz_netpoll_take. The caller has
- * the right to be the only one. 0, -ETIMEDOUT, what tz_netpoll_stop said. May be early: the caller tries
- * again. */
-int tz_netpoll_wait(tz_polldesc *pd, int side);
+/* Waits for a side's next event, or one that came since the last wait or tz_netpoll_take, as long as pd is of
+ * that generation. The caller has the right to be the only one. 0, -ETIMEDOUT, what tz_netpoll_stop said. May
+ * be early: the caller tries again. */
+int tz_netpoll_wait(tz_polldesc *pd, int side, uint32_t generation);
 /* The same for either side. */
-int tz_netpoll_wait_both(tz_polldesc *pd);
+int tz_netpoll_wait_both(tz_polldesc *pd, uint32_t generation);
 /* Uses up an event that came; what made it come is seen by the next system call. */
 bool tz_netpoll_take(tz_polldesc *pd, int side);
 /* What a wait would return at once: 0, -ETIMEDOUT, or tz_netpoll_stop's. */
@@ -79,10 +86,6 @@ void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when);
 /* From here on waits return err; 0 takes that back. */
 void tz_netpoll_stop(tz_polldesc *pd, int err);
 void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err); /* the same */
-/* Neither deadlines nor a stop count any more. */
-void tz_netpoll_unlimit(tz_m *m, tz_polldesc *pd);
-/* Sends those that wait back to look. */
-void tz_netpoll_kick(tz_m *m, tz_polldesc *pd);
 
 /* For the scheduler. */
 

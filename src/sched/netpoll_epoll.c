@@ -151,7 +151,7 @@ static void list(tz_polldesc *pd)
 }
 
 /* Whether it is our descriptor, and not fd, that is broken; then it is given up. */
-static bool was_lost(tz_m *m, int err, uint32_t epoch)
+static bool was_lost(int err, uint32_t epoch)
 {
     if (!is_broken(err))
         return false;
@@ -160,13 +160,15 @@ static bool was_lost(tz_m *m, int err, uint32_t epoch)
     /* Not by a wait, which would take an event that is somebody's. */
     if (tz_os_epoll_add(tz_load_relaxed(&poll.ep), tz_load_relaxed(&poll.always), TZ_OS_ONCE, 0) == -EEXIST)
         return false;
+    tz_m *m = tz_enter();
     tz_workq out = {NULL, NULL};
     lost(m, epoch, &out);
     tz_runq_put_list(m->p, out.head);
+    tz_leave(m);
     return true;
 }
 
-int tz_netpoll_add(tz_m *m, tz_polldesc *pd, int fd)
+int tz_netpoll_add(tz_polldesc *pd, int fd)
 {
     if (TZ_UNLIKELY(!tz_load_acquire(&pd->side[0].pd)))
         list(pd);
@@ -189,7 +191,7 @@ int tz_netpoll_add(tz_m *m, tz_polldesc *pd, int fd)
             tz_store_relaxed(&pd->epoch, epoch);
             return err ? 1 : 0;
         }
-        if (!was_lost(m, err, epoch))
+        if (!was_lost(err, epoch))
             return err;
     }
 }
@@ -232,16 +234,20 @@ void tz_netpoll_break(void)
 /* Somebody waits for pd all the time since it was seen last: is it still what it was? */
 static uint32_t ask(tz_m *m, tz_polldesc *pd, int64_t now, tz_workq *out)
 {
+    if (!tz_lock_try(&pd->asking, TZ_RANK_ASK)) /* somebody is being told just now */
+        return 0;
     uint32_t epoch, seq = tz_load_acquire(&pd->seq);
     int ep = current(&epoch);
     pd->ask_gap = pd->ask_gap < ASK_MAX ? 4 * pd->ask_gap : ASK_MAX;
     pd->ask_at = now + pd->ask_gap;
-    if (tz_load_relaxed(&pd->epoch) != epoch ||
-        tz_os_epoll_add(ep, tz_load_relaxed(&pd->fd), EVENTS, tag(pd)) == -EEXIST ||
-        tz_load_acquire(&pd->seq) != seq)
+    bool same = tz_load_relaxed(&pd->epoch) != epoch ||
+                tz_os_epoll_add(ep, tz_load_relaxed(&pd->fd), EVENTS, tag(pd)) == -EEXIST ||
+                tz_load_acquire(&pd->seq) != seq;
+    if (!same) /* of that file: should the number be another's by now, it does not count */
+        tz_store_relaxed(&pd->moved, seq + 1);
+    tz_lock_release(&pd->asking, TZ_RANK_ASK);
+    if (same)
         return 0;
-    /* Of that file: should the number be another's by now, it does not count. */
-    tz_store_relaxed(&pd->moved, seq + 1);
     return take(m, tz_netpoll_unblock(&pd->side[0], true), out) +
            take(m, tz_netpoll_unblock(&pd->side[1], true), out);
 }
@@ -265,7 +271,7 @@ static uint32_t sweep(tz_m *m, int64_t now, tz_workq *out)
     }
     /* Release: what is the sweep's goes to the next, which acquires. */
     tz_store_release(&tz_netpoll_sweep_at, any ? now + TZ_POLL_SWEEP_NS : INT64_MAX);
-    tz_fence_store_load(); /* who began to wait meanwhile saw that a sweep was due; it is counted */
+    tz_fence_store_load(); /* pairs with commit: who waits meanwhile is counted, or finds no sweep due */
     if (!any && tz_netpoll_waiters() > 0)
         tz_store_relaxed(&tz_netpoll_sweep_at, now + TZ_POLL_SWEEP_NS);
     return taken;

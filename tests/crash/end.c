@@ -232,6 +232,31 @@ static int foreign_thread(void)
     return 0;
 }
 
+static int listener, other;
+static void accept_on(void *arg)
+{
+    (void)tuza_accept(*(int *)arg);
+}
+static void close_listener(void)
+{
+    printf("%d\n", tuza_close(listener));
+}
+
+/* What takes a program apart may close what goroutines still wait for: none of them will run again, and it
+ * does not wait for them. */
+//! close_at_exit exit 0
+//1 0
+static int close_at_exit(void)
+{
+    listener = tuza_listen("tcp", "127.0.0.1:0");
+    other = tuza_listen("tcp", "127.0.0.1:0");
+    crash_go(accept_on, &listener);
+    crash_go(accept_on, &other);
+    tuza_sleep(TUZA_MILLISECOND); /* they wait, mostly; it ends well where they do not get to */
+    atexit(close_listener);
+    return 0;
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
@@ -239,6 +264,7 @@ static int foreign_thread(void)
 static const crash_case cases[] = {
     CASE(main_returns),
     CASE(main_returns_at_once),
+    CASE(close_at_exit),
     CASE(exit_from_goroutine),
     CASE(go_nil),
     CASE(go_nil_in_goroutine),

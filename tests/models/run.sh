@@ -104,5 +104,18 @@ for m in NO_REST_LOOK NO_REQUEUE_LOOK PUT_BLIND 'NO_POP_WAKE SPAWNS=2' 'DEEP_UNL
     check mutant -O1 wakeup $m
 done
 
+check pass -O2 netpoll
+check pass -O2 netpoll FEEDS=1 DEADLINES=2
+check pass -O2 netpoll FEEDS=1 WAITS=1 STOPS=1
+check pass -O2 netpoll FEEDS=1 WAITS=1 RENEWALS=1
+check pass -O2 netpoll DEADLINES=0 POLLERS=2 FEEDS=3 WAITS=3
+check pass -O2 netpoll BOTH
+for m in NO_COMMIT_FENCE NO_DEADLINE_FENCE NO_FIRE_FENCE NO_TAKE_FENCE NO_SETTLED NO_REARM NO_LATCH \
+    'ARM_LATER DEADLINES=2 FEEDS=1' 'NO_STOP_FENCE STOPS=1' 'NO_RENEW_FENCE RENEWALS=1' 'NO_GENERATION RENEWALS=1' \
+    'NO_BOTH_LOCK BOTH' 'NO_BOTH_SETTLED BOTH'; do
+    # shellcheck disable=SC2086
+    check mutant -O1 netpoll $m
+done
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

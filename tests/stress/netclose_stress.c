@@ -381,6 +381,48 @@ TEST(an_old_number_met_by_many)
     }
 }
 
+/* --- A file is found to be another's while it is being closed --- */
+
+static void read_until_closed(void *arg)
+{
+    char byte;
+    flag_add(&met.ready, 1);
+    while (flag_get(&met.ready) < 2)
+        tuza_gosched();
+    ssize_t n = tuza_read(*(int *)arg, &byte, 1);
+    CHECK(n == -ECANCELED || n == -EBADF);
+}
+
+/* NP-10: the reader asks the kernel, is told that the number is another's, and forgets what stops it; not the
+ * close, which waits for it. */
+TEST(closed_while_it_is_found_out)
+{
+    stress_random r = stress_start(4000);
+    net_raise_limit();
+    int number = HIGH + 110;
+    for (long i = 0; i < stress_amount(20000) + 100; i++) {
+        int known[2], fresh[2];
+        net_pair(known);
+        CHECK_EQ(dup3(known[0], number, O_CLOEXEC), number);
+        close(known[0]);
+        CHECK_EQ(tuza_set_deadline(number, tuza_now() + 3600 * TUZA_SECOND), 0);
+        net_pair(fresh);
+        CHECK_EQ(dup3(fresh[0], number, O_CLOEXEC), number);
+        close(fresh[0]);
+        flag_set(&met.ready, 0);
+        team t = {0};
+        team_go(&t, read_until_closed, &number);
+        flag_add(&met.ready, 1);
+        while (flag_get(&met.ready) < 2)
+            tuza_gosched();
+        pause_a_little(&r);
+        CHECK_EQ(tuza_close(number), 0);
+        team_wait(&t);
+        close(known[1]);
+        close(fresh[1]);
+    }
+}
+
 /* --- Listeners that go --- */
 
 static struct {
