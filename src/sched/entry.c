@@ -83,7 +83,7 @@ tz_m *tz_regain(tz_m *m, bool movable)
     tz_g *g = m->g;
     if (!m->foreign) {
         judge(m, g);
-        tz_sub_relaxed(&tz_sched.npless, 1);
+        tz_sub_release(&tz_sched.npless, 1); /* pairs with solo.c's look */
     }
     tz_store_relaxed(&m->p, NULL);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
@@ -99,6 +99,7 @@ tz_m *tz_regain(tz_m *m, bool movable)
     } else {
         tz_wait_for_p_locked(m);
     }
+    m->settled = m->foreign;
     tz_retake_clear(m);
     if (m->p->alone && tz_load_relaxed(&tz_sched.solo_wanted)) /* asked while the P was on its way here */
         tz_solo_yield(m);

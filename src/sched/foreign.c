@@ -81,6 +81,8 @@ tz_m *tz_attach(void)
     g->errno_saved = errno;
     g->leave = 1;
     tz_store_relaxed(&m->service, false);
+    m->settled = false;
+    tz_add_relaxed(&tz_sched.nforeign, 1); /* before it asks for its first P: solo.c */
     g->waiter.g = g;
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     tz_store_relaxed(&g->goid, tz_add_relaxed(&tz_sched.goid_gen, 1) + 1);
@@ -98,6 +100,7 @@ tz_m *tz_attach(void)
 void tz_attach_service(void)
 {
     tz_store_relaxed(&tz_attach()->service, true);
+    tz_sub_relaxed(&tz_sched.nforeign, 1); /* it locks nothing */
 }
 
 /* m's thread, a foreign one, in user code, has no more use for m. */
@@ -109,6 +112,8 @@ void tz_detach(tz_m *m)
     tz_store_relaxed(&g->goid, 0);
     tz_store_relaxed(&m->lockedg, NULL);
     tz_unlink_m(m);
+    if (!m->service)
+        tz_sub_release(&tz_sched.nforeign, 1); /* pairs with solo.c's look */
     tz_self_m = &tz_nobody;
     tz_os_sigstack_off(&m->sigstack);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);

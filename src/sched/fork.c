@@ -56,7 +56,7 @@ static void empty(tz_p *p)
 {
     p->runnext = NULL;
     p->runq_head = p->runq_tail = 0;
-    p->alone = false;
+    tz_solo_clear(p);
     p->gfree = NULL;
     p->starts = NULL;
     p->ngfree = p->nstarts = p->slots = 0;
@@ -83,6 +83,7 @@ static void fresh(void)
     s->gcwaiting = s->stopwait = 0;
     s->stw.word = 0;
     s->nmspinning = s->npless = 0;
+    s->nforeign = self && self->foreign && !self->service;
     s->sysmon_deep = s->stop_wanted = s->stopping = 0;
     s->threads = 0;
     s->procs_wanted = s->trim_wanted = 0;

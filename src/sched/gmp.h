@@ -59,6 +59,11 @@ enum {
     TZ_WAIT_CALLBACK, /* until a function of a timer's or a context's has returned */
     TZ_WAIT_IO,
     TZ_WAIT_SEMACQUIRE,
+    TZ_WAIT_MUTEX,
+    TZ_WAIT_RWMUTEX_RLOCK,
+    TZ_WAIT_RWMUTEX_LOCK,
+    TZ_WAIT_WAITGROUP,
+    TZ_WAIT_COND,
     TZ_WAIT_REASONS
 };
 #define TZ_WAIT_BITS 8
@@ -257,6 +262,7 @@ struct tz_m {
     bool exiting;       /* own: its locked goroutine has ended, and the thread shall */
     bool foreign;       /* const while attached: of a thread that tuza did not make (foreign.c) */
     bool service;       /* own, peeked: of a thread of ours, though: no report shows it */
+    bool settled;       /* own: foreign, and it has had a P since it was attached (solo.c) */
     bool lent_p;        /* own: it has just given its P to a locked M, and may have it back in a moment */
     int32_t park_spin;  /* own: for how long (ns) it is worth to spin before it sleeps, by its luck so far */
 
@@ -313,6 +319,7 @@ struct tz_p {
     uint32_t fair_at;   /* own: the switch at which to look at timers and the global queue */
     uint32_t schedtick; /* own, peeked: with runq_head it counts what starts a time slice (not runnext) */
     bool alone;         /* own but for solo.c: no other P runs: locks of channels and CASes are elided */
+    bool sole;          /* the same, and no thread without a P is in user code: see solo.c */
     tz_g *gfree;        /* own: ended Gs of the default size, their stacks warm */
     uint32_t ngfree;    /* own */
     uint32_t nstarts;   /* own */
@@ -398,6 +405,7 @@ typedef struct tz_sched_t {
 
     uint32_t nmspinning; /* atomic */
     uint32_t npless;     /* atomic: Ms that run user code without a P */
+    uint32_t nforeign;   /* atomic: Ms of foreign threads, which do so always */
 
     uint32_t sysmon_deep; /* lock sched: sysmon sleeps until it is woken */
     tz_note sysmon_note;

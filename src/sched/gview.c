@@ -17,6 +17,11 @@ const char *tz_wait_reason_text(uint64_t reason)
         [TZ_WAIT_EXIT] = "exit",
         [TZ_WAIT_IO] = "IO wait",
         [TZ_WAIT_SEMACQUIRE] = "semacquire",
+        [TZ_WAIT_MUTEX] = "sync.Mutex.Lock",
+        [TZ_WAIT_RWMUTEX_RLOCK] = "sync.RWMutex.RLock",
+        [TZ_WAIT_RWMUTEX_LOCK] = "sync.RWMutex.Lock",
+        [TZ_WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
+        [TZ_WAIT_COND] = "sync.Cond.Wait",
         [TZ_WAIT_PANIC] = "panicwait",
         [TZ_WAIT_CALLBACK] = "callback wait",
     };

@@ -240,15 +240,20 @@ int tuza_go(void (*fn)(void *), void *arg)
     return start(fn, arg, NULL, 0, __builtin_return_address(0));
 }
 
-int tuza_go_copy(void (*fn)(void *), const void *arg, size_t size)
+int tz_go_copy(void (*fn)(void *), const void *arg, size_t size, const void *pc)
 {
     if ((!arg && size) || size > (TZ_STACK_CLASS0 << tz_sched.usual) / 4)
         return -EINVAL;
     if (size == 0)
         arg = "";
     if (size <= TZ_START_COPY)
-        return start(fn, NULL, arg, size, __builtin_return_address(0));
-    return start_now(tz_sched.usual, fn, NULL, arg, size, NULL, __builtin_return_address(0));
+        return start(fn, NULL, arg, size, pc);
+    return start_now(tz_sched.usual, fn, NULL, arg, size, NULL, pc);
+}
+
+int tuza_go_copy(void (*fn)(void *), const void *arg, size_t size)
+{
+    return tz_go_copy(fn, arg, size, __builtin_return_address(0));
 }
 
 int tuza_go_with(const tuza_go_options *opts, void (*fn)(void *), void *arg)

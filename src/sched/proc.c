@@ -201,24 +201,29 @@ bool tz_switch_to_tagged(tz_m *m, tz_work *w)
 }
 
 /*
- * Behind everything runnable on this P. The G is queued after it has left its
- * stack, or else a thief could run it on two Ms. Where g0 has to look around
- * first, the G goes to the global queue.
+ * The G is queued after it has left its stack, or else a thief could run it
+ * on two Ms. Where g0 has to look around first, the G goes to the global
+ * queue.
  */
+void tz_goyield(tz_m *m)
+{
+    tz_work *w = tz_next(m);
+    m->after_fn = w ? runq_put_after : globq_put_after;
+    m->after_arg = m->g;
+    tz_switch_final(m, w);
+}
+
+/* Behind everything runnable on this P. */
 static TZ_NOINLINE void gosched_any(tz_m *m)
 {
     tz_p *p = m->p;
-    tz_g *g = m->g;
     if (!tz_load_relaxed(&p->runnext) && tz_load_relaxed(&p->runq_head) == p->runq_tail &&
         !tz_load_relaxed(&tz_sched.runq_size) && !tz_load_relaxed(&p->timer_min) &&
         tz_load_relaxed(&tz_sched.mwait_due) == INT64_MAX) { /* nothing that could run, now or soon */
         tz_leave(m);
         return;
     }
-    tz_work *w = tz_next(m);
-    m->after_fn = w ? runq_put_after : globq_put_after;
-    m->after_arg = g;
-    tz_switch_final(m, w);
+    tz_goyield(m);
 }
 
 static TZ_NOINLINE void gosched_enter_slow(tz_m *m)
@@ -320,6 +325,8 @@ static tz_work *findrunnable(tz_m *m)
             tz_solo_begin(m);
         else if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.solo_wanted)))
             tz_solo_yield(m);
+        else if (!p->sole)
+            tz_solo_look(m);
         if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.mwait_due) != INT64_MAX) &&
             tz_load_relaxed(&tz_sched.mwait_due) <= tz_os_now() && tz_give_p(m)) {
             stop_spinning(m, false);

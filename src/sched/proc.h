@@ -57,6 +57,14 @@ void tz_acquirep(tz_m *m, tz_p *p);
 void tz_solo_begin(tz_m *m);
 /* Under sched.lock: no P is alone on return; false: its M is inside the runtime and will see to it soon. */
 bool tz_solo_end_locked(void);
+/* m, on g0, whose P is alone: is it sole as well by now? */
+void tz_solo_look(tz_m *m);
+/* p is neither alone nor sole: its owner says so, or who has caught that in user code. */
+TZ_INLINE void tz_solo_clear(tz_p *p)
+{
+    tz_store_relaxed(&p->alone, false);
+    tz_store_relaxed(&p->sole, false);
+}
 /* Under sched.lock: p is not alone any more. Its owner, or nobody, has it. */
 void tz_solo_drop_locked(tz_p *p);
 /* m's P was asked to give it up: does, and wakes another M on behalf of whoever asked. */

@@ -74,6 +74,7 @@
 #include "sched/retake.h"
 
 #include "os/os.h"
+#include "sched/proc.h"
 
 void tz_retake_init(void)
 {
@@ -97,7 +98,7 @@ uint32_t tz_retake_answer(tz_m *m)
         if (s != TZ_RETAKE_REQUESTED && s != TZ_RETAKE_LENT)
             return s;
         if (s == TZ_RETAKE_LENT)
-            tz_store_relaxed(&m->p->alone, false); /* as the lender is about to */
+            tz_solo_clear(m->p); /* as the lender is about to */
         if (tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_YIELD)))
             return TZ_RETAKE_YIELD;
     }
@@ -123,6 +124,8 @@ void tz_retake_self(tz_m *m)
     /* Over any request: its retaker's next CAS fails, as if this M had been faster. */
     while (!tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_STOLEN)))
         ;
+    if (m->p)
+        tz_store_relaxed(&m->p->sole, false);
     if (!m->foreign) {
         tz_add_relaxed(&tz_sched.npless, 1);
         tz_store_relaxed(&m->p->handoffs, m->p->handoffs + 1);
@@ -157,7 +160,8 @@ tz_p *tz_retake(tz_m *m, uint64_t seq)
     uint32_t w = request(m, seq, &p);
     if (!w || !tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_STOLEN))) /* R5 */
         return NULL;
-    tz_add_relaxed(&tz_sched.npless, 1);
+    tz_store_relaxed(&p->sole, false);
+    tz_add_relaxed(&tz_sched.npless, 1); /* before anybody gets p: solo.c */
     tz_store_relaxed(&p->retakes, p->retakes + 1);
     return p;
 }
@@ -174,7 +178,7 @@ bool tz_retake_lend(tz_m *m, tz_p *p)
     }
     if (!tz_cas_acq_rel(&m->retake, &w, state(w, TZ_RETAKE_LENT))) /* R5 */
         return false;
-    tz_store_relaxed(&p->alone, false);
+    tz_solo_clear(p);
     w = state(w, TZ_RETAKE_LENT);
     /* The release: an entry that loads NONE from here sees alone cleared.
      * It fails where an entry was faster. */

@@ -65,6 +65,27 @@ TZ_INLINE bool tz_enters_slow(tz_m *m)
 }
 
 /*
+ * For words that threads without a P change too, by atomics (sync/), unless
+ * p->sole. m is in tz_enters_slow's case. True: it has no P and needs none
+ * for that: it is in user code again.
+ */
+TZ_INLINE bool tz_without_p(tz_m *m)
+{
+    /* STOLEN is m's own: no look at a request is lost. */
+    if ((tz_load_relaxed(&m->retake) & TZ_RETAKE_STATE) != TZ_RETAKE_STOLEN ||
+        (m->foreign && (!m->settled || m->service)) || tz_load_relaxed(&tz_sched.ending))
+        return false;
+    tz_store_release(&m->seq, m->seq + 1);
+    return true;
+}
+/* The same for a thread that has no M: in the child of a process that had goroutines, where there will be
+ * none either. */
+TZ_INLINE bool tz_without_m(void)
+{
+    return tz_load_relaxed(&tz_sched.started) == TZ_STARTED_GONE;
+}
+
+/*
  * From user code into the runtime. On return m->p is this M's until tz_leave
  * or a park. tz_enter stays on this thread: an M that was robbed of its P
  * waits in place for another. tz_enter_movable is for calls documented as
@@ -163,6 +184,9 @@ TZ_INLINE bool tz_park(tz_m *m, uint32_t reason, tz_spin *lock)
  * `after` is the after-switch action that lets others find it. */
 tz_m *tz_park_back(tz_m *m, uint32_t reason, void (*after)(tz_m *m, void *arg), void *arg);
 
+/* As the last act: m->g goes behind what is runnable on this P, and the next of that runs (Go's goyield). */
+void tz_goyield(tz_m *m);
+
 /* Parks m->g for good (a nil channel). */
 bool tz_park_forever(tz_m *m, uint32_t reason);
 
@@ -187,6 +211,9 @@ TZ_INLINE void tz_ready_behind(tz_m *m, tz_g *g)
 /* newproc.c: starts a goroutine from inside the runtime, g0 too, behind what is runnable on this P. pc: where
  * it was asked for, or NULL. Throws "out of memory". The runtime's threads have been started. */
 void tz_newproc(tz_m *m, void (*fn)(void *), void *arg, const void *pc);
+
+/* tuza_go_copy on behalf of the caller at pc. */
+int tz_go_copy(void (*fn)(void *), const void *arg, size_t size, const void *pc);
 
 /* tz_ready and tz_leave, as the last act of a function that returns true (or nothing). */
 bool tz_ready_leave_slow(tz_m *m, tz_g *g);

@@ -27,6 +27,25 @@
  * did not. The owner gives the privilege up and wakes an M with an idle
  * P itself. So nothing is lost: what the lender wanted the P for is on a
  * queue, which that M looks at, or waits in place, and is given the P.
+ *
+ * Sole: alone, and nobody is in user code without a P. The words of mutexes
+ * and their like (sync/) are changed by those too, by CAS, where nothing has
+ * to wait or be woken; so their elision needs more than being alone.
+ * p->sole is set by its owner on g0, where p->alone is set and both counts are
+ * 0: sched.npless, of robbed Ms, and sched.nforeign, of foreign threads.
+ *
+ *  - While p is alone no M can be robbed but its owner, and who takes p clears
+ *    p->sole and counts the robbed M before it hands p on: the next owner
+ *    sees the count. It goes down, by release, when the robbed M asks for a P
+ *    again, and is read with acquire: what that one did by CAS is visible.
+ *  - A foreign thread counts itself when it is attached, and touches nothing
+ *    without a P before it has had one (m->settled). To get one it ends the
+ *    privilege, like anybody; or it gets p itself, and clears p->sole when
+ *    it lets go of that. An owner that read nforeign before, and sets p->sole
+ *    after, does both while it has p: that is over by then.
+ *
+ * An elided operation is made inside the runtime, like an elided lock, so it
+ * is over when p or the privilege is taken.
  */
 #include "sched/proc.h"
 #include "sched/retake.h"
@@ -38,6 +57,18 @@ static bool sole_locked(void)
            !tz_sched.gcwaiting && !tz_sched.solo && !tz_sched.solo_wanted;
 }
 
+static bool nobody_without_p(void)
+{
+    /* The acquires pair with the releases by who is robbed or attached no more. */
+    return tz_load_acquire(&tz_sched.npless) == 0 && tz_load_acquire(&tz_sched.nforeign) == 0;
+}
+
+void tz_solo_look(tz_m *m)
+{
+    if (nobody_without_p())
+        tz_store_relaxed(&m->p->sole, true);
+}
+
 void tz_solo_begin(tz_m *m)
 {
     /* ThreadSanitizer shall see every lock. */
@@ -47,6 +78,7 @@ void tz_solo_begin(tz_m *m)
     if (sole_locked()) {
         tz_sched.solo = m->p;
         tz_store_relaxed(&m->p->alone, true);
+        tz_store_relaxed(&m->p->sole, nobody_without_p());
     }
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
@@ -55,7 +87,7 @@ void tz_solo_drop_locked(tz_p *p)
 {
     if (tz_sched.solo != p)
         return;
-    tz_store_relaxed(&p->alone, false);
+    tz_solo_clear(p);
     tz_sched.solo = NULL;
     tz_store_relaxed(&tz_sched.solo_wanted, 0);
 }
