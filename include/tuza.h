@@ -36,6 +36,7 @@
 #include "tuza/net.h"
 #include "tuza/panic.h"
 #include "tuza/signal.h"
+#include "tuza/sync.h"
 #include "tuza/time.h"
 
 #endif /* TUZA_H */

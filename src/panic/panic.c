@@ -218,6 +218,12 @@ const char *tuza_recover(void)
     return p->text;
 }
 
+bool tz_panic_is_cause(void)
+{
+    const tz_boundary *b = tz_self_m->g->unwind.boundary;
+    return b && b->cause && !b->cause->goexit;
+}
+
 void tuza_goexit(void)
 {
     tz_g *g = tz_panic_need_g();

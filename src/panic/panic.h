@@ -14,6 +14,9 @@ TZ_NORETURN TZ_COLD void tz_panic(tz_m *m, const char *text);
 /* The same in a call that has not entered. On a thread without a goroutine the process ends. */
 TZ_NORETURN TZ_COLD void tz_panic_outside(const char *text);
 
+/* In a deferred function: whether it runs because of a panic, and not of an ordinary end or a Goexit. */
+bool tz_panic_is_cause(void);
+
 /* Calls fn(arg) as a deferred function is called: a boundary, from which no C++ exception comes. The thread
  * gets an M where it has none. */
 void tz_panic_call(void (*fn)(void *), void *arg);
