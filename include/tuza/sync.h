@@ -73,6 +73,60 @@ TUZA_API TUZA_MUST_CHECK bool tuza_mutex_trylock(tuza_mutex *mu);
 TUZA_API void tuza_mutex_unlock(tuza_mutex *mu);
 
 /*
+ * Many readers or one writer. A writer that waits keeps new readers out, so a
+ * goroutine must not rlock again while it has it: a writer may have come in
+ * between, and both wait for ever. When a writer unlocks, the readers that
+ * wait go before the next writer.
+ *
+ * Order: as a mutex's; an runlock happens before the next lock has returned.
+ * Go: sync.RWMutex. There is no RLocker: C has no interfaces.
+ */
+typedef struct tuza_rwmutex {
+    uint64_t state;
+    tuza_mutex writers;
+    tuza_waiters readers;
+    struct tuza_waiter *writer;
+} tuza_rwmutex;
+
+/* clang-format off */
+#define TUZA_RWMUTEX_INIT { 0, TUZA_MUTEX_INIT, { NULL, NULL }, NULL }
+/* clang-format on */
+
+/* Locks it for writing. Blocks: goroutine. Callable from: any thread. Go: RWMutex.Lock. */
+TUZA_API void tuza_rwmutex_lock(tuza_rwmutex *rw);
+
+/*
+ * Locks it for writing if that needs no waiting. Blocks: never. Returns:
+ * whether it is locked now, by the caller; false where anybody has it. Must be
+ * looked at. Callable from: any thread. Go: RWMutex.TryLock.
+ */
+TUZA_API TUZA_MUST_CHECK bool tuza_rwmutex_trylock(tuza_rwmutex *rw);
+
+/*
+ * Unlocks it for writing. Blocks: never. Panics: no; of one that no writer
+ * has it is "fatal error: sync: Unlock of unlocked RWMutex".
+ * Callable from: any thread. Go: RWMutex.Unlock.
+ */
+TUZA_API void tuza_rwmutex_unlock(tuza_rwmutex *rw);
+
+/* Locks it for reading. Blocks: goroutine. Callable from: any thread. Go: RWMutex.RLock. */
+TUZA_API void tuza_rwmutex_rlock(tuza_rwmutex *rw);
+
+/*
+ * Locks it for reading if that needs no waiting. Blocks: never. Returns:
+ * whether it is locked now, by the caller; false where a writer has it or
+ * waits. Must be looked at. Callable from: any thread. Go: RWMutex.TryRLock.
+ */
+TUZA_API TUZA_MUST_CHECK bool tuza_rwmutex_tryrlock(tuza_rwmutex *rw);
+
+/*
+ * Unlocks it for reading. Blocks: never. Panics: no; of one that no reader
+ * has it is "fatal error: sync: RUnlock of unlocked RWMutex".
+ * Callable from: any thread. Go: RWMutex.RUnlock.
+ */
+TUZA_API void tuza_rwmutex_runlock(tuza_rwmutex *rw);
+
+/*
  * A condition variable: a place to wait, under a mutex, for something to
  * change. A wait ends by a signal or broadcast and by nothing else; but what
  * it was for may be otherwise again by then: look, in a loop.

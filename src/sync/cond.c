@@ -84,8 +84,8 @@ static TZ_NOINLINE void wake(tuza_cond *c, bool all)
     tz_leave(m);
 }
 
-/* That there is nobody to wake shows without the lock: who began to wait under the mutex, before the caller had
- * that, is seen. */
+/* That there is nobody to wake shows without the lock: who began to wait under the mutex, before the caller
+ * had that, is seen. */
 void tuza_cond_signal(tuza_cond *c)
 {
     check_copy(c);

@@ -24,9 +24,10 @@
 #include "base/fatal.h"
 #include "os/os.h"
 
-#define WAITERS  4u
-#define WOKEN    8u
-#define STARVING 16u
+#define LOCKED   TZ_MUTEX_LOCKED
+#define WAITERS  TZ_MUTEX_WAITERS
+#define WOKEN    TZ_MUTEX_WOKEN
+#define STARVING TZ_MUTEX_STARVING
 
 #define STARVING_NS 1000000
 #define SPIN_ROUNDS 4
@@ -58,8 +59,8 @@ tz_m *tz_mutex_lock_slow(tz_m *m, tuza_mutex *mu, uint32_t reason)
         uint32_t s = tz_load_relaxed(&mu->state);
         if (s & TZ_WORD_QLOCK) {
             tz_word_wait(&tries);
-        } else if (!(s & TZ_MUTEX_LOCKED)) {
-            if (tz_word_acquire(&mu->state, &s, (s & ~woken) | TZ_MUTEX_LOCKED, sole))
+        } else if (!(s & LOCKED)) {
+            if (tz_word_acquire(&mu->state, &s, (s & ~woken) | LOCKED, sole))
                 return m;
         } else if (!(s & STARVING) && may_spin(m, rounds)) {
             /* relaxed: it lets nobody in */
@@ -96,11 +97,11 @@ tz_g *tz_mutex_unlock_slow(tz_m *m, tuza_mutex *mu, bool *handed)
         uint32_t s = tz_load_relaxed(&mu->state);
         if (s & TZ_WORD_QLOCK) {
             tz_word_wait(&tries);
-        } else if (TZ_UNLIKELY(!(s & TZ_MUTEX_LOCKED))) {
+        } else if (TZ_UNLIKELY(!(s & LOCKED))) {
             tz_leave(m);
             tz_fatal("sync: unlock of unlocked mutex");
         } else if (!(s & WAITERS) || (s & WOKEN)) {
-            if (tz_word_release(&mu->state, &s, s & ~TZ_MUTEX_LOCKED, sole))
+            if (tz_mutex_drop(mu, sole))
                 return NULL;
         } else if (tz_word_acquire(&mu->state, &s, s | TZ_WORD_QLOCK, sole)) {
             tz_waiter *w = tz_waiters_get(&mu->queue);
@@ -108,7 +109,7 @@ tz_g *tz_mutex_unlock_slow(tz_m *m, tuza_mutex *mu, bool *handed)
             if (!mu->queue.first)
                 s &= ~WAITERS;
             if (!*handed)
-                s = (s & ~TZ_MUTEX_LOCKED) | WOKEN;
+                s = (s & ~LOCKED) | WOKEN;
             else if (!mu->queue.first || tz_os_now() - w->since < STARVING_NS)
                 s &= ~STARVING;
             tz_store_release(&mu->state, s); /* the last access to mu */
@@ -231,7 +232,7 @@ static TZ_COLD bool trylock_outside(tuza_mutex *mu)
 bool tuza_mutex_trylock(tuza_mutex *mu)
 {
     /* Those who poll shall not take the word from those who work. */
-    if (tz_load_relaxed(&mu->state) & TZ_MUTEX_LOCKED)
+    if (tz_load_relaxed(&mu->state) & LOCKED)
         return false;
     tz_m *m = tz_self_m;
     if (tz_is_outside(m))
@@ -247,11 +248,11 @@ bool tz_mutex_try(tz_m *m, tuza_mutex *mu)
     bool sole = m->p->sole;
     for (unsigned tries = 0;;) {
         uint32_t s = tz_load_relaxed(&mu->state);
-        if (s & TZ_MUTEX_LOCKED)
+        if (s & LOCKED)
             return false;
         if (s & TZ_WORD_QLOCK)
             tz_word_wait(&tries);
-        else if (tz_word_acquire(&mu->state, &s, s | TZ_MUTEX_LOCKED, sole))
+        else if (tz_word_acquire(&mu->state, &s, s | LOCKED, sole))
             return true;
     }
 }

@@ -5,24 +5,31 @@
 
 #include "sync/word.h"
 
-#define TZ_MUTEX_LOCKED 1u
+/* mutex.c says what they mean. */
+#define TZ_MUTEX_LOCKED   1u
+#define TZ_MUTEX_WAITERS  4u
+#define TZ_MUTEX_WOKEN    8u
+#define TZ_MUTEX_STARVING 16u
 
-/* Nobody has it, nobody waits: takes it. The acquire pairs with the unlocks' releases. */
+/* Takes it where nobody has it. The acquire pairs with the unlocks' releases. */
 TZ_INLINE bool tz_mutex_take(tuza_mutex *mu, bool sole)
 {
     uint32_t s = 0;
-    if (sole && tz_load_relaxed(&mu->state) != 0)
-        return false;
-    return tz_word_acquire(&mu->state, &s, TZ_MUTEX_LOCKED, sole);
+    if (sole)
+        s = tz_load_relaxed(&mu->state);
+    else if (tz_cas_acquire(&mu->state, &s, TZ_MUTEX_LOCKED)) /* no load before: the line comes but once */
+        return true;
+    return !(s & (TZ_MUTEX_LOCKED | TZ_WORD_QLOCK)) &&
+           tz_word_acquire(&mu->state, &s, s | TZ_MUTEX_LOCKED, sole);
 }
 
-/* Nobody waits: lets it go. */
+/* Lets it go where nobody is to be woken. */
 TZ_INLINE bool tz_mutex_drop(tuza_mutex *mu, bool sole)
 {
-    uint32_t s = TZ_MUTEX_LOCKED;
-    if (sole && tz_load_relaxed(&mu->state) != TZ_MUTEX_LOCKED)
-        return false;
-    return tz_word_release(&mu->state, &s, 0, sole);
+    uint32_t s = tz_load_relaxed(&mu->state);
+    return (s & (TZ_MUTEX_LOCKED | TZ_WORD_QLOCK)) == TZ_MUTEX_LOCKED &&
+           (!(s & TZ_MUTEX_WAITERS) || (s & TZ_MUTEX_WOKEN)) &&
+           tz_word_release(&mu->state, &s, s & ~TZ_MUTEX_LOCKED, sole);
 }
 
 /* mutex.c. All of them inside the runtime, with a P. */
@@ -30,8 +37,8 @@ TZ_INLINE bool tz_mutex_drop(tuza_mutex *mu, bool sole)
 tz_m *tz_mutex_lock_slow(tz_m *m, tuza_mutex *mu, uint32_t reason);
 /* Whether it can be had; waits for nothing but QLOCK. */
 bool tz_mutex_try(tz_m *m, tuza_mutex *mu);
-/* Lets it go; the G to make runnable, or NULL; *handed: that one has it, and shall run soon. Fatal where it is
- * not locked. */
+/* Lets it go; the G to make runnable, or NULL; *handed: that one has it, and shall run soon. Fatal where it
+ * is not locked. */
 tz_g *tz_mutex_unlock_slow(tz_m *m, tuza_mutex *mu, bool *handed);
 
 #endif /* TZ_MUTEX_H */
