@@ -52,10 +52,35 @@ void tz_panic_drop(tz_g *g)
     u->used = false;
 }
 
+void (*tz_panic_locals)(tz_g *g, bool lost);
+
+/* Nothing is deferred any more. The values' destructors are the program's, and may end the goroutine anew. */
 TZ_NORETURN static void end_goroutine(tz_g *g)
 {
+    tz_unwind *u = &g->unwind;
+    if (u->locals)
+        tz_panic_locals(g, false);
     tz_panic_drop(g);
+    tz_member *me = u->member;
+    u->member = NULL;
+    if (me)
+        tz_goexit_member(me);
     tz_goexit();
+}
+
+void tz_panic_at_end(tz_member *me)
+{
+    tz_unwind *u = &tz_self_m->g->unwind;
+    u->member = me;
+    u->used = true;
+}
+
+/* g's thread has ended. */
+static void lost(tz_g *g)
+{
+    tz_panic_drop(g);
+    if (g->unwind.locals)
+        tz_panic_locals(g, true);
 }
 
 TZ_NORETURN static void unwind(tz_g *g, tz_panicking *p);
@@ -218,12 +243,6 @@ const char *tuza_recover(void)
     return p->text;
 }
 
-bool tz_panic_is_cause(void)
-{
-    const tz_boundary *b = tz_self_m->g->unwind.boundary;
-    return b && b->cause && !b->cause->goexit;
-}
-
 void tuza_goexit(void)
 {
     tz_g *g = tz_panic_need_g();
@@ -260,7 +279,7 @@ static void ended(void)
 static __attribute__((constructor)) void wire(void)
 {
     tz_arch_hooks.ended = ended;
-    tz_sched_hooks.g_lost = tz_panic_drop;
+    tz_sched_hooks.g_lost = lost;
     tz_fatal_hooks.panics = tz_panic_print_fatal;
 }
 

@@ -14,8 +14,12 @@ TZ_NORETURN TZ_COLD void tz_panic(tz_m *m, const char *text);
 /* The same in a call that has not entered. On a thread without a goroutine the process ends. */
 TZ_NORETURN TZ_COLD void tz_panic_outside(const char *text);
 
-/* In a deferred function: whether it runs because of a panic, and not of an ordinary end or a Goexit. */
-bool tz_panic_is_cause(void);
+/* The calling goroutine, which has not set it before, is a member's: after its deferred functions and whatever
+ * else belongs to its end me->ended is called (gmp.h), unless a panic has ended the process. */
+void tz_panic_at_end(tz_member *me);
+/* Destroys the values of g, which ends: in user code, on g. Or, with lost, g's thread has ended; on that
+ * thread. Wired by who keeps them. */
+extern void (*tz_panic_locals)(tz_g *g, bool lost);
 
 /* Calls fn(arg) as a deferred function is called: a boundary, from which no C++ exception comes. The thread
  * gets an M where it has none. */

@@ -84,6 +84,12 @@ typedef struct tz_exceptions {
     uint32_t uncaught;
 } tz_exceptions;
 
+/* One that somebody counts: ended(m, me) is called inside the runtime, with a P, when the goroutine has ended and is
+ * not counted by tuza_num_goroutine any more. The record is in the copy of its argument, at the stack's top. */
+typedef struct tz_member {
+    void (*ended)(tz_m *m, struct tz_member *me);
+} tz_member;
+
 /* What panic/ keeps of a goroutine: all own, and all zero where `used` is. */
 #define TZ_UNWIND_FIRST 112
 typedef struct tz_unwind {
@@ -93,8 +99,10 @@ typedef struct tz_unwind {
     struct tz_chunk *chunk;       /* the records' memory (arena.c) */
     struct tz_chunk *spare;
     char *top, *end;
-    bool used;     /* there is something to see to at the goroutine's end */
-    bool on_fault; /* peeked by the fault handler: a fault is a panic */
+    struct tz_locals *locals; /* goroutine-local values: sync/local.c */
+    tz_member *member;        /* NULL: nobody waits for its end */
+    bool used;                /* there is something to see to at the goroutine's end */
+    bool on_fault;            /* peeked by the fault handler: a fault is a panic */
     TZ_ALIGNED(8) char first[TZ_UNWIND_FIRST];
 } tz_unwind;
 

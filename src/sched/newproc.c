@@ -296,16 +296,28 @@ void tz_end_g(tz_m *m)
     end_g(m);
 }
 
-void tz_goexit(void)
+TZ_NORETURN TZ_INLINE void goexit(tz_member *me)
 {
     tz_m *m = tz_enter_movable();
     tz_g *g = m->g;
     end_g(m);
+    if (me)
+        me->ended(m, me);
     if (TZ_LIKELY(g != tz_sched.maing)) {
         m->after_fn = tz_gfree_put;
         m->after_arg = g;
     }
     tz_arch_leave_stack(m, tz_next_g(m));
+}
+
+void tz_goexit(void)
+{
+    goexit(NULL);
+}
+
+void tz_goexit_member(tz_member *me)
+{
+    goexit(me);
 }
 
 uint64_t tuza_goid(void)

@@ -307,6 +307,7 @@ enum { TZ_FORK_PREPARE, TZ_FORK_PARENT, TZ_FORK_CHILD };
 
 /* newproc.c: the end of the calling goroutine, without its deferred functions. */
 TZ_NORETURN void tz_goexit(void);
+TZ_NORETURN void tz_goexit_member(tz_member *me); /* for whom it is counted */
 
 /* traceback.c: the part of a report that shows goroutines; only for the thread whose report it is. */
 /* From the caller's caller on that the call returning to pc was made in; NULL: from here. */

@@ -13,7 +13,6 @@
 #include "base/fatal.h"
 #include "panic/panic.h"
 #include "sync/word.h"
-#include "tuza/panic.h"
 
 #define WAITERS 1u
 #define COUNT   32
@@ -34,7 +33,8 @@ TZ_INLINE bool add_simply(tuza_waitgroup *wg, int n, bool sole)
     return tz_word_release(&wg->state, &s, s + ((uint64_t)(int64_t)n << COUNT), sole);
 }
 
-static TZ_NOINLINE void add_slow(tz_m *m, tuza_waitgroup *wg, int n)
+/* Inside, with a P. False: the counter can't become that. */
+static bool add(tz_m *m, tuza_waitgroup *wg, int n)
 {
     for (unsigned tries = 0;;) {
         bool sole = m->p->sole;
@@ -43,18 +43,26 @@ static TZ_NOINLINE void add_slow(tz_m *m, tuza_waitgroup *wg, int n)
         if (s & TZ_WORD_QLOCK) {
             tz_word_wait(&tries);
         } else if (c < 0 || c > INT32_MAX) {
-            tz_panic(m, "sync: negative WaitGroup counter");
+            return false;
         } else if (c || !(s & WAITERS)) {
             if (add_simply(wg, n, sole))
-                break;
+                return true;
         } else if (tz_word_acquire(&wg->state, &s, s | TZ_WORD_QLOCK, sole)) {
             /* acquire: what came before the other dones goes on to the waiters from here */
             tz_waiter *all = tz_waiters_take(&wg->queue);
             tz_store_release(&wg->state, 0); /* the last access to wg */
             tz_word_ready(m, all);
-            break;
+            return true;
         }
     }
+}
+
+#define NEGATIVE "sync: negative WaitGroup counter"
+
+static TZ_NOINLINE void add_slow(tz_m *m, tuza_waitgroup *wg, int n)
+{
+    if (!add(m, wg, n))
+        tz_panic(m, NEGATIVE);
     tz_leave(m);
 }
 
@@ -122,31 +130,33 @@ void tuza_waitgroup_wait(tuza_waitgroup *wg)
     tz_leave(m);
 }
 
+/* What a goroutine of the group has of its own. It is taken off when it has ended in every respect; one that
+ * panics takes the process with it, and whoever waits is not let go before. */
 typedef struct member {
+    tz_member end;
     tuza_waitgroup *wg;
     void (*fn)(void *);
     TZ_ALIGNED(16) char arg[]; /* a pointer, or the copy */
 } member;
-#define SMALL 32
+#define SMALL 16
 
-/* A goroutine that panics takes the process with it: whoever waits shall not be let go before. */
-static void leave_group(void *wg)
+static void ended(tz_m *m, tz_member *end)
 {
-    if (!tz_panic_is_cause())
-        tuza_waitgroup_done(wg);
+    if (!add(m, TZ_CONTAINER_OF(end, member, end)->wg, -1))
+        tz_throw(NEGATIVE); /* the goroutine is over: nothing is left to panic */
 }
 
 static void run(void *arg)
 {
     member *me = arg;
-    TUZA_DEFER(leave_group, me->wg);
+    tz_panic_at_end(&me->end);
     me->fn(*(void **)(void *)me->arg);
 }
 
 static void run_copy(void *arg)
 {
     member *me = arg;
-    TUZA_DEFER(leave_group, me->wg);
+    tz_panic_at_end(&me->end);
     me->fn(me->arg);
 }
 
@@ -165,7 +175,7 @@ int tuza_waitgroup_go(tuza_waitgroup *wg, void (*fn)(void *), void *arg)
         tz_fatal("go of nil func value");
     TZ_ALIGNED(16) char buf[sizeof(member) + sizeof arg];
     member *me = (member *)(void *)buf;
-    *me = (member){wg, fn};
+    *me = (member){{ended}, wg, fn};
     memcpy(me->arg, &arg, sizeof arg);
     return start(wg, run, me, sizeof arg, __builtin_return_address(0));
 }
@@ -180,7 +190,7 @@ int tuza_waitgroup_go_copy(tuza_waitgroup *wg, void (*fn)(void *), const void *a
     member *me = (member *)(void *)small;
     if (size > SMALL && !(me = malloc(sizeof *me + size)))
         return -ENOMEM;
-    *me = (member){wg, fn};
+    *me = (member){{ended}, wg, fn};
     if (size)
         memcpy(me->arg, arg, size);
     int err = start(wg, run_copy, me, size, __builtin_return_address(0));
