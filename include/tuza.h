@@ -33,6 +33,7 @@
 #include "tuza/debug.h"
 #include "tuza/errno.h"
 #include "tuza/go.h"
+#include "tuza/group.h"
 #include "tuza/local.h"
 #include "tuza/net.h"
 #include "tuza/panic.h"

@@ -31,6 +31,8 @@
 
 TUZA_BEGIN_DECLS
 
+struct tuza_context;
+
 /* Those who wait; not for use by hand. */
 typedef struct tuza_waiters {
     struct tuza_waiter *first, *last;
@@ -225,6 +227,52 @@ TUZA_API void tuza_waitgroup_wait(tuza_waitgroup *wg);
 TUZA_API TUZA_MUST_CHECK int tuza_waitgroup_go(tuza_waitgroup *wg, void (*fn)(void *arg), void *arg);
 TUZA_API TUZA_MUST_CHECK int tuza_waitgroup_go_copy(tuza_waitgroup *wg, void (*fn)(void *arg),
                                                     const void *arg, size_t size);
+
+/*
+ * A semaphore: a number of permits, of which one may take several at once.
+ * Who waits is served in turn: one that waits for many is not passed by those
+ * who want few. All zero, it has none until some are released.
+ *
+ * Order: a release happens before an acquire that takes its permits has
+ * returned. Go: golang.org/x/sync/semaphore, whose number is the size at its
+ * making.
+ */
+typedef struct tuza_semaphore {
+    int64_t permits;
+    uint32_t lock[2];
+    tuza_waiters queue;
+} tuza_semaphore;
+
+/* clang-format off */
+#define TUZA_SEMAPHORE_INIT(permits) { (permits), { 0, 0 }, { NULL, NULL } }
+/* clang-format on */
+
+/*
+ * Takes n permits. Blocks: goroutine, until they are there and it is its turn.
+ * Panics: "tuza: negative number of permits". Callable from: any thread.
+ */
+TUZA_API void tuza_semaphore_acquire(tuza_semaphore *s, int64_t n);
+
+/*
+ * The same until ctx is done (NULL: never). Returns: 0 with the permits;
+ * tuza_context_err(ctx) without, also where it was done before.
+ */
+TUZA_API TUZA_MUST_CHECK int tuza_semaphore_acquire_context(tuza_semaphore *s, int64_t n,
+                                                            struct tuza_context *ctx);
+
+/*
+ * Takes n permits if they are there and nobody waits. Blocks: never. Returns:
+ * whether it has; must be looked at. Panics: as tuza_semaphore_acquire.
+ * Callable from: any thread.
+ */
+TUZA_API TUZA_MUST_CHECK bool tuza_semaphore_tryacquire(tuza_semaphore *s, int64_t n);
+
+/*
+ * Gives n permits back, or adds them. Blocks: never. Panics: "tuza: negative
+ * number of permits"; "tuza: too many permits" beyond 2^63 - 1. Callable from:
+ * any thread.
+ */
+TUZA_API void tuza_semaphore_release(tuza_semaphore *s, int64_t n);
 
 /* What is to be done once. Order: fn's end happens before any tuza_once_do of it returns. Go: sync.Once. */
 typedef struct tuza_once {

@@ -240,9 +240,14 @@ int tuza_go(void (*fn)(void *), void *arg)
     return start(fn, arg, NULL, 0, __builtin_return_address(0));
 }
 
+bool tz_go_copies(const void *arg, size_t size)
+{
+    return (arg || !size) && size <= (TZ_STACK_CLASS0 << tz_sched.usual) / 4;
+}
+
 int tz_go_copy(void (*fn)(void *), const void *arg, size_t size, const void *pc)
 {
-    if ((!arg && size) || size > (TZ_STACK_CLASS0 << tz_sched.usual) / 4)
+    if (!tz_go_copies(arg, size))
         return -EINVAL;
     if (size == 0)
         arg = "";

@@ -214,6 +214,7 @@ void tz_newproc(tz_m *m, void (*fn)(void *), void *arg, const void *pc);
 
 /* tuza_go_copy on behalf of the caller at pc. */
 int tz_go_copy(void (*fn)(void *), const void *arg, size_t size, const void *pc);
+bool tz_go_copies(const void *arg, size_t size); /* else it is -EINVAL */
 
 /* tz_ready and tz_leave, as the last act of a function that returns true (or nothing). */
 bool tz_ready_leave_slow(tz_m *m, tz_g *g);

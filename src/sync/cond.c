@@ -11,12 +11,6 @@
 #include "panic/panic.h"
 #include "sync/word.h"
 
-TZ_INLINE tz_spin *lock_of(tuza_cond *c)
-{
-    return (tz_spin *)(void *)c->lock;
-}
-_Static_assert(sizeof(((tuza_cond *)NULL)->lock) == sizeof(tz_spin), "the lock in the public type");
-
 static void check_copy(tuza_cond *c)
 {
     tuza_cond *self = NULL; /* relaxed: the address is all */
@@ -28,9 +22,9 @@ static TZ_NOINLINE void enqueue(tuza_cond *c, tz_waiter *w)
 {
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
-    tz_spin_lock(lock_of(c), alone);
+    tz_spin_lock(tz_lock_of(c->lock), alone);
     tz_waiters_put(&c->queue, w);
-    tz_spin_unlock(lock_of(c), alone);
+    tz_spin_unlock(tz_lock_of(c->lock), alone);
     tz_leave(m);
 }
 
@@ -39,14 +33,14 @@ static TZ_NOINLINE void park(tuza_cond *c, tz_waiter *w)
 {
     tz_m *m = tz_enter_movable();
     bool alone = m->p->alone;
-    tz_spin_lock(lock_of(c), alone);
+    tz_spin_lock(tz_lock_of(c->lock), alone);
     if (w->handed) {
-        tz_spin_unlock(lock_of(c), alone);
+        tz_spin_unlock(tz_lock_of(c->lock), alone);
         tz_leave(m);
         return;
     }
     w->g = m->g;
-    tz_park(m, TZ_WAIT_COND, lock_of(c));
+    tz_park(m, TZ_WAIT_COND, tz_lock_of(c->lock));
 }
 
 void tuza_cond_wait(tuza_cond *c, tuza_mutex *mu)
@@ -64,7 +58,7 @@ static TZ_NOINLINE void wake(tuza_cond *c, bool all)
     tz_waiter *first = NULL, **end = &first;
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
-    tz_spin_lock(lock_of(c), alone);
+    tz_spin_lock(tz_lock_of(c->lock), alone);
     do {
         tz_waiter *w = tz_waiters_get(&c->queue);
         if (!w)
@@ -76,7 +70,7 @@ static TZ_NOINLINE void wake(tuza_cond *c, bool all)
         }
     } while (all);
     *end = NULL;
-    tz_spin_unlock(lock_of(c), alone);
+    tz_spin_unlock(tz_lock_of(c->lock), alone);
     if (all)
         tz_word_ready(m, first);
     else if (first)

@@ -32,7 +32,7 @@ typedef struct tz_locals {
 typedef void (*destructor)(void *);
 
 static tz_lock lock;   /* TZ_RANK_CHAN: of the making of keys */
-static uint32_t nkeys; /* lock */
+static uint32_t nkeys; /* lock, peeked */
 static destructor
     *blocks[BLOCKS]; /* const once a key in it was given out; block i > 0 begins at FIRST << (i - 1) */
 
@@ -60,7 +60,7 @@ int tuza_local_key(tuza_key *key, void (*destroy)(void *))
                 spare = NULL;
             }
             blocks[b][in] = destroy;
-            nkeys = at + 1;
+            tz_store_relaxed(&nkeys, at + 1);
         }
         tz_lock_release(&lock, TZ_RANK_CHAN);
         free(spare);
@@ -101,7 +101,7 @@ static TZ_NOINLINE tz_locals *grow(tz_g *g, uint32_t n)
 
 int tuza_local_set(tuza_key key, void *value)
 {
-    if (key.id == 0 || key.id > MOST_VALUES)
+    if (key.id == 0 || key.id > tz_load_relaxed(&nkeys))
         return -EINVAL;
     tz_m *m = tz_self_m;
     if (tz_is_outside(m))

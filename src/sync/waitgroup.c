@@ -184,7 +184,7 @@ int tuza_waitgroup_go_copy(tuza_waitgroup *wg, void (*fn)(void *), const void *a
 {
     if (!fn)
         tz_fatal("go of nil func value");
-    if ((!arg && size) || size > SIZE_MAX - sizeof(member))
+    if (!tz_go_copies(arg, size))
         return -EINVAL;
     TZ_ALIGNED(16) char small[sizeof(member) + SMALL];
     member *me = (member *)(void *)small;

@@ -101,6 +101,13 @@ TZ_INLINE tz_waiter *tz_waiters_take(tz_waiters *q)
     return all;
 }
 
+/* Some objects have a lock in place of QLOCK, as channels have: all that they do is done with a P. */
+TZ_INLINE tz_spin *tz_lock_of(uint32_t lock[2])
+{
+    return (tz_spin *)(void *)lock;
+}
+_Static_assert(sizeof(((tuza_cond *)NULL)->lock) == sizeof(tz_spin), "the lock in the public types");
+
 /* word.c */
 /* QLOCK is set, for the *tries-th look: waits a moment. */
 void tz_word_wait(unsigned *tries);
