@@ -37,6 +37,7 @@
 #include "tuza/local.h"
 #include "tuza/net.h"
 #include "tuza/panic.h"
+#include "tuza/pool.h"
 #include "tuza/signal.h"
 #include "tuza/sync.h"
 #include "tuza/time.h"

@@ -14,8 +14,8 @@ TZ_NORETURN TZ_COLD void tz_panic(tz_m *m, const char *text);
 /* The same in a call that has not entered. On a thread without a goroutine the process ends. */
 TZ_NORETURN TZ_COLD void tz_panic_outside(const char *text);
 
-/* The calling goroutine is a member's, once: after its deferred functions and whatever else belongs to its end
- * me->ended is called (gmp.h), unless a panic has ended the process. */
+/* The calling goroutine is a member's, once: after its deferred functions and whatever else belongs to its
+ * end me->ended is called (gmp.h), unless a panic has ended the process. */
 void tz_panic_at_end(tz_member *me);
 /* Destroys the values of g, which ends: in user code, on g. Or, with lost, g's thread has ended; on that
  * thread. Wired by who keeps them. */

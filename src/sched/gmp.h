@@ -84,8 +84,8 @@ typedef struct tz_exceptions {
     uint32_t uncaught;
 } tz_exceptions;
 
-/* What somebody keeps of a goroutine whose end it waits for: ended(m, me) is called inside the runtime, with a
- * P, when it has ended and tuza_num_goroutine does not count it any more. The record is in the copy of the
+/* What somebody keeps of a goroutine whose end it waits for: ended(m, me) is called inside the runtime, with
+ * a P, when it has ended and tuza_num_goroutine does not count it any more. The record is in the copy of the
  * goroutine's argument, at its stack's top. */
 typedef struct tz_member {
     void (*ended)(tz_m *m, struct tz_member *me);
