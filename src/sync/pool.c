@@ -37,7 +37,7 @@ typedef struct chunk {
 
 typedef struct part {
     TZ_ALIGNED(TZ_NO_SHARING) tz_spin lock;
-    chunk *items; /* the rest under the lock; of the first chunk n may be 0 */
+    chunk *items; /* under the lock, peeked; of the first chunk n may be 0 */
     chunk *victims;
 } part;
 
@@ -134,7 +134,7 @@ static void *pop(chunk **list, chunk **spare)
 {
     chunk *c = *list;
     if (c && c->n == 0 && c->next) {
-        *list = c->next;
+        tz_store_relaxed(list, c->next); /* peeked in take */
         *spare = c;
         c = *list;
     }

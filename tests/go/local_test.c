@@ -221,6 +221,8 @@ static void end_thread(void *arg)
 /* Those of a goroutine whose thread has ended are destroyed elsewhere, and whoever waits for it goes on. */
 TEST(lost_thread)
 {
+    if (HELP_TSAN)
+        SKIP("its pthread_exit knows no fibers");
     tuza_once_do(&keys, make_keys, NULL);
     value = 0;
     CHECK_EQ(tuza_waitgroup_go(&group, end_thread, &value), 0);
