@@ -27,9 +27,9 @@ TZ_INLINE bool tz_mutex_take(tuza_mutex *mu, bool sole)
 TZ_INLINE bool tz_mutex_drop(tuza_mutex *mu, bool sole)
 {
     uint32_t s = tz_load_relaxed(&mu->state);
-    return (s & (TZ_MUTEX_LOCKED | TZ_WORD_QLOCK)) == TZ_MUTEX_LOCKED &&
-           (!(s & TZ_MUTEX_WAITERS) || (s & TZ_MUTEX_WOKEN)) &&
-           tz_word_release(&mu->state, &s, s & ~TZ_MUTEX_LOCKED, sole);
+    bool simple = s == TZ_MUTEX_LOCKED || ((s & (TZ_MUTEX_LOCKED | TZ_WORD_QLOCK)) == TZ_MUTEX_LOCKED &&
+                                           (!(s & TZ_MUTEX_WAITERS) || (s & TZ_MUTEX_WOKEN)));
+    return TZ_LIKELY(simple) && tz_word_release(&mu->state, &s, s & ~TZ_MUTEX_LOCKED, sole);
 }
 
 /* mutex.c. All of them inside the runtime, with a P. */

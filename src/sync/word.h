@@ -47,9 +47,9 @@ typedef struct tuza_waiters tz_waiters;
 
 /* One change of a word: `old` is what was loaded since the caller has entered the runtime, or parked. */
 #define tz_word_acquire(p, old, new, sole) \
-    ((sole) ? (tz_store_relaxed((p), (new)), true) : tz_cas_acquire((p), (old), (new)))
+    (TZ_LIKELY(sole) ? (tz_store_relaxed((p), (new)), true) : tz_cas_acquire((p), (old), (new)))
 #define tz_word_release(p, old, new, sole) \
-    ((sole) ? (tz_store_relaxed((p), (new)), true) : tz_cas_release((p), (old), (new)))
+    (TZ_LIKELY(sole) ? (tz_store_relaxed((p), (new)), true) : tz_cas_release((p), (old), (new)))
 
 TZ_INLINE void tz_waiters_put(tz_waiters *q, tz_waiter *w)
 {
