@@ -36,10 +36,11 @@ static void call_main(void *arg)
 
 static void main_goroutine(void *arg)
 {
-    struct main_call *c = arg;
-    tuza_call(call_main, c);
+    /* The first thread's frame may end while main runs on elsewhere: by pthread_exit in a goroutine there. */
+    struct main_call c = *(const struct main_call *)arg;
+    tuza_call(call_main, &c);
     tz_panic_let_finish();
-    tz_exit_main(c->result);
+    tz_exit_main(c.result);
 }
 
 int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
@@ -49,7 +50,7 @@ int tuza_run(int (*main_fn)(int argc, char **argv), int argc, char **argv)
     int err = tz_exit_listen();
     if (err < 0)
         return err;
-    struct main_call call = {main_fn, argc, argv, 0}; /* this frame stays: below it the scheduler runs */
+    struct main_call call = {main_fn, argc, argv, 0};
     return tz_sched_run(main_goroutine, &call, tz_notify_handle_signals);
 }
 
