@@ -170,13 +170,33 @@ static bool tryrlock_any(tz_m *m, tuza_rwmutex *rw)
     return got;
 }
 
+static TZ_NOINLINE bool tryrlock_enter_slow(tz_m *m, tuza_rwmutex *rw)
+{
+    if (tz_without_p(m)) {
+        if (take_read(rw, false))
+            return true;
+        tz_entering(m);
+    }
+    return tryrlock_any(tz_enter_slow(m, false), rw);
+}
+
+static TZ_COLD bool tryrlock_outside(tuza_rwmutex *rw)
+{
+    if (tz_without_m())
+        return take_read(rw, false);
+    tz_attach();
+    return tryrlock_any(tz_enter(), rw);
+}
+
 bool tuza_rwmutex_tryrlock(tuza_rwmutex *rw)
 {
     if (tz_load_relaxed(&rw->state) & (WRITER | PENDING))
         return false;
-    if (tz_is_outside(tz_self_m) && tz_without_m())
-        return take_read(rw, false);
-    return tryrlock_any(tz_enter(), rw);
+    tz_m *m = tz_self_m;
+    if (tz_is_outside(m))
+        return tryrlock_outside(rw);
+    tz_entering(m);
+    return tz_enters_slow(m) ? tryrlock_enter_slow(m, rw) : tryrlock_any(m, rw);
 }
 
 /* Writers. */
@@ -356,14 +376,12 @@ void tuza_rwmutex_unlock(tuza_rwmutex *rw)
         tz_leave(m);
 }
 
-bool tuza_rwmutex_trylock(tuza_rwmutex *rw)
+/* Inside, with a P; has the mutex if `half`; leaves. */
+static bool trylock_any(tz_m *m, tuza_rwmutex *rw, bool half)
 {
-    if (tz_load_relaxed(&rw->state))
-        return false;
-    tz_m *m = tz_enter();
     tz_g *g = NULL;
     bool got = false, handed;
-    if (tz_mutex_try(m, &rw->writers)) {
+    if (half || tz_mutex_try(m, &rw->writers)) {
         got = take_write(rw, m->p->sole);
         if (!got && !tz_mutex_drop(&rw->writers, m->p->sole))
             g = tz_mutex_unlock_slow(m, &rw->writers, &handed);
@@ -372,4 +390,35 @@ bool tuza_rwmutex_trylock(tuza_rwmutex *rw)
         tz_ready(m, g);
     tz_leave(m);
     return got;
+}
+
+static TZ_NOINLINE bool trylock_enter_slow(tz_m *m, tuza_rwmutex *rw)
+{
+    bool half = false;
+    if (tz_without_p(m)) {
+        half = tz_mutex_take(&rw->writers, false);
+        if (half && take_write(rw, false))
+            return true;
+        tz_entering(m);
+    }
+    return trylock_any(tz_enter_slow(m, false), rw, half);
+}
+
+static TZ_COLD bool trylock_outside(tuza_rwmutex *rw)
+{
+    if (tz_without_m() && tz_mutex_take(&rw->writers, false) && take_write(rw, false))
+        return true;
+    tz_attach();
+    return trylock_any(tz_enter(), rw, false);
+}
+
+bool tuza_rwmutex_trylock(tuza_rwmutex *rw)
+{
+    if (tz_load_relaxed(&rw->state))
+        return false;
+    tz_m *m = tz_self_m;
+    if (tz_is_outside(m))
+        return trylock_outside(rw);
+    tz_entering(m);
+    return tz_enters_slow(m) ? trylock_enter_slow(m, rw) : trylock_any(m, rw, false);
 }

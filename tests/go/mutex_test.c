@@ -6,6 +6,7 @@
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8 | env GOMAXPROCS=1 TUZA_CHAOS=21
 // ctest: env GOMAXPROCS=4 TUZA_CHAOS=22 | env GOMAXPROCS=2 TUZA_TEST_NO_MEMBARRIER=1
 #include <pthread.h>
+#include <sys/wait.h>
 
 #include "go/help.h"
 
@@ -208,6 +209,52 @@ TEST(robbed_goroutines)
         CHECK_EQ(tuza_waitgroup_go(&group, hammer, &taken), 0);
     tuza_waitgroup_wait(&group);
     CHECK_EQ(counter, taken);
+}
+
+static void in_child(void)
+{
+    tuza_mutex mu = TUZA_MUTEX_INIT;
+    tuza_rwmutex rw = TUZA_RWMUTEX_INIT;
+    tuza_waitgroup wg = TUZA_WAITGROUP_INIT;
+    tuza_mutex_lock(&mu);
+    if (tuza_mutex_trylock(&mu))
+        _exit(11);
+    tuza_mutex_unlock(&mu);
+    if (!tuza_mutex_trylock(&mu))
+        _exit(12);
+    tuza_mutex_unlock(&mu);
+    tuza_rwmutex_rlock(&rw);
+    if (!tuza_rwmutex_tryrlock(&rw) || tuza_rwmutex_trylock(&rw))
+        _exit(13);
+    tuza_rwmutex_runlock(&rw);
+    tuza_rwmutex_runlock(&rw);
+    tuza_rwmutex_lock(&rw);
+    if (tuza_rwmutex_tryrlock(&rw))
+        _exit(14);
+    tuza_rwmutex_unlock(&rw);
+    if (!tuza_rwmutex_trylock(&rw))
+        _exit(15);
+    tuza_rwmutex_unlock(&rw);
+    tuza_waitgroup_add(&wg, 2);
+    tuza_waitgroup_done(&wg);
+    tuza_waitgroup_done(&wg);
+    tuza_waitgroup_wait(&wg);
+    _exit(10);
+}
+
+/* In a forked child, where no goroutine can run any more, locks work as far as nobody waits. */
+TEST(forked_child)
+{
+    CHECK_EQ(tuza_waitgroup_go(&group, unlock_it, (tuza_mutex_lock(&mutex), &mutex)), 0);
+    tuza_waitgroup_wait(&group); /* there were goroutines */
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0)
+        in_child();
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 10);
 }
 
 TEST_MAIN_TUZA()

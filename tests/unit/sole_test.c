@@ -70,7 +70,7 @@ static void hog(void *arg)
     seen = true;
 }
 
-/* One that is robbed in a loop goes on without a P: with GOMAXPROCS=1 main runs only when it has lost that. */
+/* One that is robbed in a loop goes on without a P: with one P main runs only when it has lost that. */
 TEST(robbed_goroutines)
 {
     if (tuza_gomaxprocs(0) != 1)
