@@ -183,18 +183,33 @@ TEST(foreign_threads)
     CHECK_EQ(counter, taken);
 }
 
+static int robbed_left;
+
 static void robbed(void *arg)
 {
-    for (int i = 0; i < 20; i++) {
-        double end = tz_test_seconds() + 0.012; /* longer than a slice: the P goes */
+    for (int i = 0; i < 10; i++) {
+        double end = tz_test_seconds() + 0.015; /* longer than a slice: the P goes */
         while (tz_test_seconds() < end)
             ;
-        for (int j = 0; j < 50; j++) {
+        for (int j = 0; j < 20000 / SCALE; j++) {
             tuza_mutex_lock(&mutex);
             counter++;
             tuza_mutex_unlock(&mutex);
-            flag_add((long *)arg, 1);
         }
+        flag_add((long *)arg, 20000 / SCALE);
+    }
+    flag_add(&robbed_left, -1);
+}
+
+static void beside_them(void *arg)
+{
+    while (flag_get(&robbed_left)) {
+        for (int j = 0; j < 1000; j++) {
+            tuza_mutex_lock(&mutex);
+            counter++;
+            tuza_mutex_unlock(&mutex);
+        }
+        flag_add((long *)arg, 1000);
     }
 }
 
@@ -203,10 +218,11 @@ TEST(robbed_goroutines)
 {
     static long taken;
     taken = counter = 0;
-    for (int i = 0; i < 3; i++)
+    robbed_left = 2;
+    for (int i = 0; i < 2; i++)
         CHECK_EQ(tuza_waitgroup_go(&group, robbed, &taken), 0);
-    for (int i = 0; i < 3; i++)
-        CHECK_EQ(tuza_waitgroup_go(&group, hammer, &taken), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(tuza_waitgroup_go(&group, beside_them, &taken), 0);
     tuza_waitgroup_wait(&group);
     CHECK_EQ(counter, taken);
 }

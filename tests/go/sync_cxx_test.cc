@@ -6,7 +6,8 @@
 
 #include "go/help.h"
 
-namespace {
+namespace
+{
 
 struct everything {
     tuza_mutex mu = TUZA_MUTEX_INIT;
