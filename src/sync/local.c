@@ -132,7 +132,7 @@ static bool destroy_all(tz_g *g)
         destructor destroy = blocks[b][in];
         if (destroy) {
             any = true;
-            destroy(value);
+            tz_panic_call(destroy, value); /* it may defer */
         }
     }
     return any;

@@ -275,6 +275,83 @@ static int cond_unlocked(void)
     return 0;
 }
 
+static int fails(void *arg)
+{
+    (void)arg;
+    tuza_panic("job failed");
+}
+
+/* A panic in a group goes on in whoever waits. */
+//! group_panic
+//> panic: job failed
+//>
+//> goroutine 1 [running]:
+static int group_panic(void)
+{
+    tuza_group g = TUZA_GROUP_INIT;
+    if (tuza_group_go(&g, fails, NULL) < 0)
+        return 99;
+    return tuza_group_wait(&g);
+}
+
+static int until_for_ever(void *arg)
+{
+    (void)arg;
+    tuza_chan_recv(NULL, NULL);
+    return 0;
+}
+
+/* A group that nobody ends is a deadlock. */
+//! group_deadlock
+//> fatal error: all goroutines are asleep - deadlock!
+//>
+//> goroutine 1 [sync.WaitGroup.Wait]:
+//+ goroutine @N@ [chan receive (nil chan)]:
+static int group_deadlock(void)
+{
+    tuza_group g = TUZA_GROUP_INIT;
+    if (tuza_group_go(&g, until_for_ever, NULL) < 0)
+        return 99;
+    return tuza_group_wait(&g);
+}
+
+//! semaphore_deadlock
+//> fatal error: all goroutines are asleep - deadlock!
+//>
+//> goroutine 1 [semacquire]:
+static int semaphore_deadlock(void)
+{
+    tuza_semaphore s = TUZA_SEMAPHORE_INIT(1);
+    tuza_semaphore_acquire(&s, 2);
+    return 0;
+}
+
+static void destroy_and_panic(void *arg)
+{
+    (void)arg;
+    tuza_panic("in a destructor");
+}
+
+static void set_value(void *arg)
+{
+    tuza_key *key = arg;
+    if (tuza_local_set(*key, arg) < 0)
+        _exit(99);
+}
+
+//! destructor_panics
+//> panic: in a destructor
+//>
+//> goroutine @N@ [running]:
+static int destructor_panics(void)
+{
+    tuza_key key;
+    if (tuza_local_key(&key, destroy_and_panic) < 0 || tuza_waitgroup_go(&group, set_value, &key) < 0)
+        return 99;
+    tuza_waitgroup_wait(&group);
+    _exit(97);
+}
+
 static void do_again(void *arg)
 {
     tuza_once_do(&once, do_again, arg);
@@ -311,6 +388,10 @@ static const crash_case cases[] = {
     {"wait_deadlock", wait_deadlock},
     {"cond_deadlock", cond_deadlock},
     {"cond_unlocked", cond_unlocked},
+    {"group_panic", group_panic},
+    {"group_deadlock", group_deadlock},
+    {"semaphore_deadlock", semaphore_deadlock},
+    {"destructor_panics", destructor_panics},
     {"once_again", once_again},
     {NULL, NULL},
 };

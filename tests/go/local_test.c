@@ -120,10 +120,15 @@ TEST(destructors)
 
 static tuza_key blocking, exiting;
 
+static void count(void *arg)
+{
+    flag_add((int *)arg, 1);
+}
+
 static void block(void *arg)
 {
+    tuza_defer(count, arg); /* a destructor is a boundary */
     tuza_sleep(TUZA_MILLISECOND);
-    flag_add((int *)arg, 1);
 }
 
 static void exit_again(void *arg)

@@ -13,7 +13,10 @@ static bool seen;
 
 static bool sole(void)
 {
-    return tz_load_relaxed(&tz_self_m->p->sole);
+    tz_m *m = tz_enter();
+    bool yes = m->p->sole;
+    tz_leave(m);
+    return yes;
 }
 
 /* Comes past g0 until it is so; sysmon may have reasons of its own to take P and privilege for a while. */
