@@ -94,7 +94,8 @@ TUZA_API TUZA_MUST_CHECK int tuza_group_try_go(tuza_group *g, int (*fn)(void *ar
  * and the group is as new, but for its limit.
  *
  * Blocks: goroutine. Returns: the first error, or 0. Panics: with the text of
- * the first panic, if there was one; "tuza: two wait for a group".
+ * the first panic, if there was one, and if nothing recovers the report shows
+ * first the goroutine that it was in; "tuza: two wait for a group".
  * Order: what the goroutines did happens before the return. Callable from: any
  * thread. Go: Group.Wait.
  */

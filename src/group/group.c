@@ -10,13 +10,13 @@
 #include "tuza/group.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fatal.h"
 #include "panic/panic.h"
 #include "sync/word.h"
+#include "tuza/go.h"
 #include "tuza/panic.h"
 
 typedef struct member {
@@ -116,15 +116,23 @@ static void fail(tuza_group *g, int error, char *text)
         tuza_context_cancel_cause(g->context, error);
 }
 
+/* The text, and behind its end where it comes from, in one block: this runs on top of the stack that panicked. */
+static char *write_down(const char *text)
+{
+    size_t n = strlen(text) + 1, room = tuza_stack(NULL, 0, false) + 1;
+    char *copy = malloc(n + room);
+    if (!copy)
+        tz_throw("out of memory");
+    memcpy(copy, text, n);
+    tuza_stack(copy + n, room, false);
+    return copy;
+}
+
 static void catch_panic(void *arg)
 {
     const char *text = tuza_recover();
-    if (!text)
-        return;
-    char *copy = strdup(text);
-    if (!copy)
-        tz_throw("out of memory");
-    fail(((member *)arg)->g, -ECANCELED, copy);
+    if (text)
+        fail(((member *)arg)->g, -ECANCELED, write_down(text));
 }
 
 typedef struct call {
@@ -249,7 +257,7 @@ int tuza_group_wait(tuza_group *g)
     }
     if (text) {
         TUZA_DEFER(free, text);
-        tuza_panic("%s", text);
+        tz_panic_again(text, text + strlen(text) + 1);
     }
     return error;
 }

@@ -229,6 +229,25 @@ void tuza_panic(const char *fmt, ...)
     tz_panic_raise(g, p, frame);
 }
 
+static const char *keep(tz_g *g, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    return memcpy(tz_arena_new(g, n), text, n);
+}
+
+void tz_panic_again(const char *text, const char *stack)
+{
+    const void *frame = __builtin_frame_address(0);
+    tz_g *g = tz_panic_need_g();
+    tz_boundary_settle(g, frame);
+    text = keep(g, text);
+    stack = stack ? keep(g, stack) : NULL;
+    tz_panicking *p = new_panicking(g);
+    p->text = text;
+    p->stack = stack;
+    tz_panic_raise(g, p, frame);
+}
+
 const char *tuza_recover(void)
 {
     tz_g *g = tz_panic_g();

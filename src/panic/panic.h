@@ -21,6 +21,10 @@ void tz_panic_at_end(tz_member *me);
  * thread. Wired by who keeps them. */
 extern void (*tz_panic_locals)(tz_g *g, bool lost);
 
+/* Another goroutine's panic goes on in the caller: with its text and, for a report, its traceback (or NULL).
+ * Both are copied. */
+TZ_NORETURN TZ_COLD void tz_panic_again(const char *text, const char *stack);
+
 /* Calls fn(arg) as a deferred function is called: a boundary, from which no C++ exception comes. The thread
  * gets an M where it has none. */
 void tz_panic_call(void (*fn)(void *), void *arg);

@@ -49,6 +49,7 @@ struct tz_panicking {
     bool goexit;
     bool recovered;
     bool same;          /* its value is the one of `up` */
+    const char *stack;  /* where it comes from another goroutine: a traceback of that, as text; or NULL */
     const char *signal; /* a fault's; NULL: none */
     int code;
     uintptr_t addr, pc;

@@ -53,6 +53,7 @@ static bool print_chain(tz_g *g)
     g->unwind.panics = NULL;
     bool printed = false, after_goexit = true;
     const tz_panicking *fault = NULL;
+    const char *stack = NULL;
     for (tz_panicking *p = oldest; p; p = p->up) {
         if (!p->goexit && !p->same) {
             tz_print(after_goexit ? "panic: " : "\tpanic: ", NULL);
@@ -67,9 +68,13 @@ static bool print_chain(tz_g *g)
         after_goexit = p->goexit;
         if (p->signal)
             fault = p;
+        if (p->stack)
+            stack = p->stack;
     }
     if (fault)
         print_fault(fault);
+    if (stack) /* before the goroutines that there are */
+        tz_print("\n", stack, NULL);
     return printed;
 }
 

@@ -57,7 +57,7 @@ typedef struct tuza_pool_state {
 
 static void cycle(void *arg);
 
-static void throw_memory(const void *p)
+static void throw_memory(void *p)
 {
     if (!p)
         tz_throw("out of memory");

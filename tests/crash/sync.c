@@ -281,11 +281,14 @@ static int fails(void *arg)
     tuza_panic("job failed");
 }
 
-/* A panic in a group goes on in whoever waits. */
+/* A panic in a group goes on in whoever waits; the report shows first where it comes from. */
 //! group_panic
 //> panic: job failed
 //>
-//> goroutine 1 [running]:
+//> goroutine @N@ [running]:
+//> fails(...)
+//> @P@
+//+ goroutine 1 [running]:
 static int group_panic(void)
 {
     tuza_group g = TUZA_GROUP_INIT;
