@@ -51,6 +51,7 @@ typedef struct tuza_waiters tz_waiters;
 #define tz_word_release(p, old, new, sole) \
     (TZ_LIKELY(sole) ? (tz_store_relaxed((p), (new)), true) : tz_cas_release((p), (old), (new)))
 
+/* The queue; its first is peeked by tuza_cond_signal. */
 TZ_INLINE void tz_waiters_put(tz_waiters *q, tz_waiter *w)
 {
     w->next = NULL;
@@ -58,7 +59,7 @@ TZ_INLINE void tz_waiters_put(tz_waiters *q, tz_waiter *w)
     if (q->last)
         q->last->next = w;
     else
-        q->first = w;
+        tz_store_relaxed(&q->first, w);
     q->last = w;
 }
 
@@ -70,7 +71,7 @@ TZ_INLINE void tz_waiters_put_first(tz_waiters *q, tz_waiter *w)
         q->first->prev = w;
     else
         q->last = w;
-    q->first = w;
+    tz_store_relaxed(&q->first, w);
 }
 
 TZ_INLINE void tz_waiters_remove(tz_waiters *q, tz_waiter *w)
@@ -78,7 +79,7 @@ TZ_INLINE void tz_waiters_remove(tz_waiters *q, tz_waiter *w)
     if (w->prev)
         w->prev->next = w->next;
     else
-        q->first = w->next;
+        tz_store_relaxed(&q->first, w->next);
     if (w->next)
         w->next->prev = w->prev;
     else
