@@ -116,7 +116,8 @@ static void fail(tuza_group *g, int error, char *text)
         tuza_context_cancel_cause(g->context, error);
 }
 
-/* The text, and behind its end where it comes from, in one block: this runs on top of the stack that panicked. */
+/* The text, and behind its end where it comes from, in one block. This runs on top of the stack that
+ * panicked. */
 static char *write_down(const char *text)
 {
     size_t n = strlen(text) + 1, room = tuza_stack(NULL, 0, false) + 1;
