@@ -20,10 +20,11 @@
  * which others let them in have not returned yet.
  *
  * Any thread may use them, not goroutines alone: one that is none waits in
- * the kernel. Where nobody has to wait or to be woken, no call allocates, makes
- * a system call, or starts anything; none ever allocates. In the child of a
- * fork() by a program that had goroutines, mutexes of both kinds and wait
- * groups work as far as nobody has to wait or be woken.
+ * the kernel. No call allocates, but those that start a goroutine, and the
+ * first one of such a thread; where nobody has to wait or to be woken, none
+ * makes a system call or starts anything. In the child of a fork() by a
+ * program that had goroutines, mutexes of both kinds and wait groups work as
+ * far as nobody has to wait or be woken.
  */
 #ifndef TUZA_SYNC_H
 #define TUZA_SYNC_H
