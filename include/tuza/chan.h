@@ -36,6 +36,17 @@ typedef struct tuza_chan tuza_chan;
 TUZA_API tuza_chan *tuza_chan_make(size_t elem_size, size_t capacity);
 
 /*
+ * As tuza_chan_make, for elements that own something: drop is called for each
+ * element that is still buffered when the last reference goes, oldest first,
+ * in the call that drops that. What is received is the receiver's, also where
+ * it is thrown away (recv with elem NULL). NULL: as tuza_chan_make.
+ *
+ * Blocks: never. Panics: as tuza_chan_make.
+ * Owns: as there. Callable from: any thread. Go: a collector does that.
+ */
+TUZA_API tuza_chan *tuza_chan_make_drop(size_t elem_size, size_t capacity, void (*drop)(void *elem));
+
+/*
  * Takes a further reference; returns c. NULL is fine. Blocks: never.
  * Callable from: any thread.
  */
@@ -43,9 +54,9 @@ TUZA_API tuza_chan *tuza_chan_ref(tuza_chan *c);
 
 /*
  * Drops a reference; with the last one the channel is freed, and elements
- * still buffered are forgotten. NULL is fine. A goroutine still blocked on
- * the channel then is a bug: throws "tuza: unref of a channel in use".
- * Blocks: never. Callable from: any thread.
+ * still buffered are forgotten, or dropped (tuza_chan_make_drop). NULL is
+ * fine. A goroutine still blocked on the channel then is a bug: throws "tuza:
+ * unref of a channel in use". Blocks: never. Callable from: any thread.
  */
 TUZA_API void tuza_chan_unref(tuza_chan *c);
 

@@ -28,6 +28,6 @@
 #define TZ_G_FN        64
 #define TZ_G_ARG       72
 #define TZ_G_RESUME_FN 80
-#define TZ_G_CXX       240
+#define TZ_G_CXX       248
 
 #endif /* TZ_LAYOUT_H */

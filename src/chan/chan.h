@@ -2,9 +2,9 @@
 /*
  * The channel, as the files of chan/ see it.
  *
- * Invariants, under the lock:
- *  - at most one of recvq and sendq is not empty (a select of the same
- *    goroutine on both sides apart);
+ * Invariants, under the lock, for those that wait in earnest:
+ *  - at most one of recvq and sendq is not empty (selects that are on both
+ *    sides apart);
  *  - on a buffered channel, count > 0 implies an empty recvq, and
  *    count < capacity implies an empty sendq.
  *
@@ -12,6 +12,10 @@
  * served. Its G has left its stack by the time anybody else gets the lock:
  * the lock is released by the after-switch action. So a partner copies
  * straight into or out of the waiter's memory.
+ *
+ * The record of a select may be left on the queue for a while after the select
+ * has got something else: it has to be claimed, and counts as a waiter only
+ * where that succeeds (sched/select.h, ops.h).
  *
  * Channels that tuza owns: a context's, which is only ever closed, and a
  * timer's, whose elements come from its source, when one is asked for. They
@@ -28,13 +32,17 @@ typedef struct tz_waitq {
     tz_sudog *first, *last;
 } tz_waitq;
 
-/* Where the elements of a timer's channel come from. Both are called under the channel's lock, inside the
- * runtime with a P, and may take the lock of a timer heap. */
+/* Where the elements of a timer's channel come from. All are called inside the runtime with a P, and but for
+ * is_due under the channel's lock; wait and leave may take the lock of a timer heap. */
 typedef struct tz_chan_source {
-    /* True: there is an element now, which is *value, and is taken. */
+    /* Whether there is an element now. Without the lock a moment's view. */
+    bool (*is_due)(struct tz_chan_source *s);
+    /* True: there is one, which is *value, and is taken. */
     bool (*take)(struct tz_chan_source *s, tz_m *m, int64_t *value);
-    /* A goroutine is about to wait for one, in recvq: it is to be put there (timer.c). */
+    /* A goroutine is about to wait for one, in recvq: it is to be put there (tz_chan_claim). */
     void (*wait)(struct tz_chan_source *s, tz_m *m);
+    /* The last one that waited has given up. */
+    void (*leave)(struct tz_chan_source *s);
 } tz_chan_source;
 
 #define TZ_CHAN_OWNED ((uint32_t)1 << 31)
@@ -50,6 +58,7 @@ struct tuza_chan {
     char *buf;               /* const; the elements under the lock. Owned: its source or NULL */
     uint32_t refs;           /* atomic */
     uint32_t pad;            /* const: what lies before this in malloc's block */
+    void (*drop)(void *);    /* const: for each element left when the channel goes; or NULL */
 };
 
 /* A channel of tuza's own for elements of elem_size (a timer's: 8), with source_bytes for its source, zero
@@ -57,9 +66,10 @@ struct tuza_chan {
 tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes);
 /* Closes it. Inside the runtime with a P. */
 void tz_chan_close_owned(tz_m *m, tuza_chan *c);
-/* Under the lock: hands the value of a timer's channel to the first that waits (there is one), which is to be
- * made runnable when the lock is free. */
-tz_g *tz_chan_give(tuza_chan *c, const int64_t *value);
+/* Under the lock of a timer's channel: takes the first that waits off its queue; NULL: nobody does. Then gives
+ * it the value; its G is to be made runnable when the lock is free. */
+tz_sudog *tz_chan_claim(tuza_chan *c);
+tz_g *tz_chan_give(tz_sudog *s, const int64_t *value);
 /* tuza_chan_unref in two parts, for those who may not call the allocator. True: it was the last reference,
  * and tz_chan_free remains to be called, in user code. */
 bool tz_chan_drop(tuza_chan *c);
@@ -92,6 +102,12 @@ TZ_INLINE tz_sudog *tz_waitq_get(tz_waitq *q)
     else
         q->last = NULL;
     return s;
+}
+
+/* Whether s, which was in q, still is. Who takes a record off by other means than these clears prev. */
+TZ_INLINE bool tz_waitq_has(const tz_waitq *q, const tz_sudog *s)
+{
+    return s->prev || q->first == s;
 }
 
 /* s is in q. */

@@ -64,18 +64,22 @@ enum {
     TZ_WAIT_RWMUTEX_LOCK,
     TZ_WAIT_WAITGROUP,
     TZ_WAIT_COND,
+    TZ_WAIT_SELECT,
+    TZ_WAIT_SELECT_NONE, /* a select without cases */
     TZ_WAIT_REASONS
 };
 #define TZ_WAIT_BITS 8
 
 /*
  * One G in one wait queue (Go's sudog). The record of a single operation is
- * part of its G; all fields are under the lock of the object waited on.
+ * part of its G, those of a select are its own; all fields are under the lock
+ * of the object waited on.
  */
 typedef struct tz_sudog {
     struct tz_sudog *next, *prev;
     tz_g *g;
     void *elem; /* where to copy from or to; may be NULL */
+    struct tz_select *select; /* const; not NULL: it is to be claimed first (select.h) */
 } tz_sudog;
 
 /* The C++ runtime's __cxa_eh_globals: the exceptions that are caught, and how many are in flight. */

@@ -24,6 +24,8 @@ const char *tz_wait_reason_text(uint64_t reason)
         [TZ_WAIT_COND] = "sync.Cond.Wait",
         [TZ_WAIT_PANIC] = "panicwait",
         [TZ_WAIT_CALLBACK] = "callback wait",
+        [TZ_WAIT_SELECT] = "select",
+        [TZ_WAIT_SELECT_NONE] = "select (no cases)",
     };
     reason &= (1u << TZ_WAIT_BITS) - 1;
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";

@@ -6,7 +6,8 @@
  * has come and the timer is still set, which whoever receives finds out by
  * looking at the clock. So nothing stale can be received after a stop or a
  * reset, and a timer that nobody waits for costs nobody anything: it is in a
- * heap only while a goroutine is blocked on its channel. Then the fire hands
+ * heap only while a goroutine is blocked on its channel (a select may have
+ * given up on it since, which then takes the timer off). Then the fire hands
  * the value to the first one.
  *
  * Invariant, under the channel's lock: where somebody waits and the timer is
@@ -41,28 +42,51 @@ static void disarm(tuza_timer *t)
         tz_chan_drop(t->chan); /* not the last: the caller has one */
 }
 
-/* Whether there is a value now, which is when it was due. A ticker goes on on its grid: what nobody took in
- * time is left out. */
-static bool take(tuza_timer *t, int64_t *value)
+/* t->when, which source_is_due peeks at. */
+static void set_when(tuza_timer *t, int64_t when)
 {
-    if (!t->when)
-        return false;
-    int64_t now = tz_os_now();
-    if (t->when > now)
-        return false;
-    *value = t->when;
-    if (!t->is_ticker)
-        t->when = 0;
-    else if (__builtin_add_overflow(t->when, (now - t->when) / t->period * t->period, &t->when) ||
-             __builtin_add_overflow(t->when, t->period, &t->when))
-        t->when = INT64_MAX;
-    return true;
+    tz_store_relaxed(&t->when, when);
+}
+
+/* What a ticker that was due at t->when waits for next. It goes on on its grid: what nobody took in time is
+ * left out. */
+static int64_t next_tick(const tuza_timer *t, int64_t now)
+{
+    int64_t when;
+    if (__builtin_add_overflow(t->when, (now - t->when) / t->period * t->period, &when) ||
+        __builtin_add_overflow(when, t->period, &when))
+        return INT64_MAX;
+    return when;
+}
+
+static bool is_due(const tuza_timer *t, int64_t now)
+{
+    return t->when && t->when <= now;
+}
+
+/* The value that is there, t being due: when it was. */
+static int64_t take(tuza_timer *t, int64_t now)
+{
+    int64_t value = t->when;
+    set_when(t, t->is_ticker ? next_tick(t, now) : 0);
+    return value;
+}
+
+static bool source_is_due(tz_chan_source *s)
+{
+    int64_t when = tz_load_relaxed(&timer_of(s)->when);
+    return when && when <= tz_os_now();
 }
 
 static bool source_take(tz_chan_source *s, tz_m *m, int64_t *value)
 {
     (void)m;
-    return take(timer_of(s), value);
+    tuza_timer *t = timer_of(s);
+    int64_t now = tz_os_now();
+    if (!is_due(t, now))
+        return false;
+    *value = take(t, now);
+    return true;
 }
 
 static void source_wait(tz_chan_source *s, tz_m *m)
@@ -70,6 +94,11 @@ static void source_wait(tz_chan_source *s, tz_m *m)
     tuza_timer *t = timer_of(s);
     if (t->when && !t->chan->recvq.first)
         arm(m, t);
+}
+
+static void source_leave(tz_chan_source *s)
+{
+    disarm(timer_of(s));
 }
 
 static void free_chan(void *c)
@@ -85,10 +114,13 @@ static void fire(tz_timer *timer, void *arg)
     tuza_chan *c = t->chan;
     bool alone = m->p->alone;
     tz_g *g = NULL;
-    int64_t value;
     tz_spin_lock(&c->lock, alone);
-    if (c->recvq.first && take(t, &value))
-        g = tz_chan_give(c, &value);
+    int64_t now = tz_os_now();
+    tz_sudog *s = is_due(t, now) ? tz_chan_claim(c) : NULL;
+    if (s) {
+        int64_t value = take(t, now);
+        g = tz_chan_give(s, &value);
+    }
     if (c->recvq.first && t->when)
         arm(m, t);
     tz_spin_unlock(&c->lock, alone);
@@ -102,7 +134,7 @@ tuza_timer *tz_chantimer_make(int64_t ns, int64_t period)
 {
     tuza_chan *c = tz_chan_make_owned(sizeof(int64_t), sizeof(chantimer));
     chantimer *ct = (chantimer *)(void *)c->buf;
-    ct->source = (tz_chan_source){source_take, source_wait};
+    ct->source = (tz_chan_source){source_is_due, source_take, source_wait, source_leave};
     ct->t = (tuza_timer){
         .timer = {.fire = fire, .unlocked = true, .lasts = true},
         .when = tz_time_after(ns),
@@ -119,7 +151,7 @@ bool tz_chantimer_stop(tuza_timer *t)
     bool alone = m->p->alone;
     tz_spin_lock(&t->chan->lock, alone);
     bool active = t->when != 0;
-    t->when = 0;
+    set_when(t, 0);
     disarm(t);
     tz_spin_unlock(&t->chan->lock, alone);
     tz_leave(m);
@@ -132,7 +164,7 @@ bool tz_chantimer_reset(tuza_timer *t, int64_t ns)
     bool alone = m->p->alone;
     tz_spin_lock(&t->chan->lock, alone);
     bool active = t->when != 0;
-    t->when = tz_time_after(ns); /* under the lock: later than any value that was received */
+    set_when(t, tz_time_after(ns)); /* under the lock: later than any value that was received */
     if (t->is_ticker)
         t->period = ns;
     if (t->chan->recvq.first)
