@@ -38,6 +38,7 @@
 #include "tuza/net.h"
 #include "tuza/panic.h"
 #include "tuza/pool.h"
+#include "tuza/select.h"
 #include "tuza/signal.h"
 #include "tuza/sync.h"
 #include "tuza/time.h"

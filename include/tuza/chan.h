@@ -23,6 +23,7 @@
 TUZA_BEGIN_DECLS
 
 typedef struct tuza_chan tuza_chan;
+typedef struct tuza_context tuza_context; /* <tuza/context.h> */
 
 /*
  * A channel for elements of elem_size bytes (0 to 65,535) that buffers up to
@@ -93,6 +94,20 @@ TUZA_API bool tuza_chan_try_send(tuza_chan *c, const void *elem);
  * Go: select { case v, ok := <-c: default: }.
  */
 TUZA_API bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok);
+
+/*
+ * As send and recv, but end when ctx is done. One that is done already wins
+ * over a channel that is ready; where both come to pass while the caller
+ * waits, either may. NULL is a context that is never done.
+ *
+ * Blocks: goroutine, until it is done, or ctx is.
+ * Returns: send 0, recv 1 with a value and 0 where c is closed and drained
+ * (*elem zeroed); else tuza_context_err(ctx), negative: nothing was sent, and
+ * *elem left alone. Panics: as tuza_chan_send. Callable from: any thread.
+ * Go: select { case c <- v: case <-ctx.Done(): }.
+ */
+TUZA_API int tuza_chan_send_context(tuza_chan *c, const void *elem, tuza_context *ctx);
+TUZA_API int tuza_chan_recv_context(tuza_chan *c, void *elem, tuza_context *ctx);
 
 /*
  * Closes the channel: receivers that wait get false, senders that wait

@@ -66,8 +66,8 @@ struct tuza_chan {
 tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes);
 /* Closes it. Inside the runtime with a P. */
 void tz_chan_close_owned(tz_m *m, tuza_chan *c);
-/* Under the lock of a timer's channel: takes the first that waits off its queue; NULL: nobody does. Then gives
- * it the value; its G is to be made runnable when the lock is free. */
+/* Under the lock of a timer's channel: takes the first that waits off its queue; NULL: nobody does. Then
+ * gives it the value; its G is to be made runnable when the lock is free. */
 tz_sudog *tz_chan_claim(tuza_chan *c);
 tz_g *tz_chan_give(tz_sudog *s, const int64_t *value);
 /* tuza_chan_unref in two parts, for those who may not call the allocator. True: it was the last reference,

@@ -13,7 +13,9 @@
 
 TZ_INLINE void tz_chan_copy(void *to, const void *from, size_t n)
 {
-    if (n)
+    if (n == sizeof(uint64_t)) /* most are a word */
+        memcpy(to, from, sizeof(uint64_t));
+    else if (n)
         memcpy(to, from, n);
 }
 
@@ -47,7 +49,8 @@ TZ_INLINE void tz_chan_buf_get(tuza_chan *c, void *elem, size_t size, tz_sudog *
     if (elem)
         tz_chan_copy(elem, tz_chan_slot(c, c->recv_at, size), size);
     if (TZ_UNLIKELY(s != NULL)) {
-        tz_chan_copy(tz_chan_slot(c, c->recv_at, size), s->elem, size); /* full: the place freed is the tail */
+        tz_chan_copy(tz_chan_slot(c, c->recv_at, size), s->elem,
+                     size); /* full: the place freed is the tail */
         if (++c->send_at == c->capacity)
             c->send_at = 0;
     } else {

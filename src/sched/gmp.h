@@ -78,7 +78,7 @@ enum {
 typedef struct tz_sudog {
     struct tz_sudog *next, *prev;
     tz_g *g;
-    void *elem; /* where to copy from or to; may be NULL */
+    void *elem;               /* where to copy from or to; may be NULL */
     struct tz_select *select; /* const; not NULL: it is to be claimed first (select.h) */
 } tz_sudog;
 

@@ -69,14 +69,6 @@
 #define SAMPLE_NS     5000
 #define GRAIN_NS      4000
 
-uint64_t tz_rand(tz_m *m)
-{
-    m->rand ^= m->rand << 13;
-    m->rand ^= m->rand >> 7;
-    m->rand ^= m->rand << 17;
-    return m->rand;
-}
-
 void tz_wakep(void)
 {
     uint32_t none = 0;

@@ -8,8 +8,6 @@
 
 /* proc.c: on g0, until the M has rested for so long that it ends. */
 void tz_schedule(tz_m *m);
-/* The seed of M's random numbers moves on; xorshift. */
-uint64_t tz_rand(tz_m *m);
 
 /* entry.c: m->g goes to the global queue's tail; back with the M that it then runs on. */
 tz_m *tz_yield(tz_m *m);

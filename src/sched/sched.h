@@ -25,6 +25,15 @@
 #include "sched/spin.h"
 #include "trace/unwind.h"
 
+/* The M's next random number; xorshift. */
+TZ_INLINE uint64_t tz_rand(tz_m *m)
+{
+    m->rand ^= m->rand << 13;
+    m->rand ^= m->rand >> 7;
+    m->rand ^= m->rand << 17;
+    return m->rand;
+}
+
 /* proc.c */
 /* Wakes a resting M with an idle P to look for work, where there are both and nobody looks already. */
 void tz_wakep(void);

@@ -60,6 +60,7 @@ TZ_INLINE bool tz_select_claim(tz_sudog *s)
 TZ_INLINE tz_g *tz_select_report(tz_select *sel, uint32_t how)
 {
     tz_g *g = sel->g;
+    tz_fence_store_load(); /* pairs with that of who opens the record, then looks */
     uint32_t old = tz_load_relaxed(&sel->state);
     while (old <= TZ_SELECT_PARKED) {
         /* Release: what is ready is seen by who looks again. Acquire: as above. */
