@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "chan/select.h"
 
-/* Without the lock a moment's view, and maybe of a select that is no waiter any more. */
+/* Without the lock a moment's view, and maybe of a select that is no waiter any more. What is ready, or not to
+ * be told so simply, shows in one test of all words that could say so. */
 TZ_INLINE bool can_recv(const tuza_chan *c)
 {
-    if (tz_load_relaxed(&c->count) || tz_load_relaxed(&c->sendq.first) || tz_load_relaxed(&c->closed))
-        return true;
-    if (TZ_LIKELY(!(c->elem_size & TZ_CHAN_OWNED)))
+    uintptr_t any = tz_load_relaxed(&c->count) | (uintptr_t)tz_load_relaxed(&c->sendq.first) |
+                    tz_load_relaxed(&c->closed) | (c->elem_size & TZ_CHAN_OWNED);
+    if (TZ_LIKELY(!any))
         return false;
-    tz_chan_source *source = tz_chan_source_of(c);
-    return source && source->is_due(source);
+    if (TZ_LIKELY(any != TZ_CHAN_OWNED) || !tz_chan_source_of(c))
+        return any != TZ_CHAN_OWNED;
+    return tz_chan_source_of(c)->is_due(tz_chan_source_of(c));
 }
 
 TZ_INLINE bool can_send(const tuza_chan *c)
 {
-    return tz_load_relaxed(&c->recvq.first) || tz_load_relaxed(&c->count) < c->capacity ||
-           tz_load_relaxed(&c->closed);
+    return (uintptr_t)tz_load_relaxed(&c->recvq.first) | tz_load_relaxed(&c->closed) |
+           (tz_load_relaxed(&c->count) < c->capacity);
 }
 
 int tz_select_peek(tz_m *m, const tuza_case *cases, size_t n, tz_pick *p)
@@ -67,7 +69,7 @@ tz_chan_outcome tz_select_do(tz_m *m, tuza_case *k)
     tz_chan_outcome outcome = do_now(m, k, &wake);
     tz_spin_unlock(&k->chan->lock, alone);
     if (wake)
-        tz_ready(m, wake);
+        tz_select_ready(m, k, wake);
     return outcome;
 }
 

@@ -44,25 +44,28 @@ static TZ_COLD TZ_NORETURN void panic_closed(void)
 
 /* ---- channels alone ---- */
 
-/* Holding nothing: looks with all locks held; then waits, if told so. In user code on return. */
-static tz_chan_outcome select_chans(tz_m *m, tz_selection *s, bool wait, size_t *at)
+/* Holding nothing: looks with all locks held; then waits, if told so. none: it was seen that none is ready,
+ * since this M has entered. In user code on return. */
+static tz_chan_outcome select_chans(tz_m *m, tz_selection *s, bool none, bool wait, size_t *at)
 {
     tz_g *wake = NULL;
     tz_select_lock(m, s);
-    tz_chan_outcome outcome = tz_select_do_locked(m, s, at, &wake);
+    tz_chan_outcome outcome = TZ_CHAN_WAITS;
+    if (!none || !m->p->alone) /* alone, that look was as good as one with the locks */
+        outcome = tz_select_do_locked(m, s, at, &wake);
     if (outcome == TZ_CHAN_WAITS && wait) {
         m = tz_select_park(m, s);
         outcome = tz_select_taken(m, s, at);
     } else {
         tz_select_unlock(s);
         if (wake)
-            tz_ready(m, wake);
+            tz_select_ready(m, &s->cases[*at], wake);
     }
     tz_leave(m);
     return outcome;
 }
 
-static TZ_NOINLINE tz_chan_outcome slow(tz_m *m, tuza_case *cases, size_t n, bool wait, size_t *at)
+static TZ_NOINLINE tz_chan_outcome slow(tz_m *m, tuza_case *cases, size_t n, bool none, bool wait, size_t *at)
 {
     tz_selwait few[FEW];
     tz_selection s = {.sel.g = m->g, .cases = cases, .n = n, .waits = few};
@@ -70,8 +73,9 @@ static TZ_NOINLINE tz_chan_outcome slow(tz_m *m, tuza_case *cases, size_t n, boo
         tz_leave(m);
         s.waits = get_waits(few, n);
         m = wait ? tz_enter_movable() : tz_enter();
+        none = false;
     }
-    tz_chan_outcome outcome = select_chans(m, &s, wait, at);
+    tz_chan_outcome outcome = select_chans(m, &s, none, wait, at);
     put_waits(few, s.waits);
     return outcome;
 }
@@ -157,7 +161,7 @@ static tz_chan_outcome sleep_on(tz_m *m, tz_mixed *x, size_t *at)
     if (outcome != TZ_CHAN_WAITS) {
         tz_select_unlock(&x->s);
         if (wake)
-            tz_ready(m, wake);
+            tz_select_ready(m, &x->s.cases[*at], wake);
         tz_leave(m);
         return outcome;
     }
@@ -207,7 +211,7 @@ static TZ_NOINLINE tz_chan_outcome mixed(tuza_case *cases, size_t n, bool wait, 
     x.s.sel.g = m->g;
     tz_chan_outcome outcome = choose(m, &x, at);
     if (outcome == TZ_CHAN_WAITS && !wait) {
-        outcome = select_chans(m, &x.s, false, at);
+        outcome = select_chans(m, &x.s, false, false, at);
     } else {
         tz_leave(m);
         if (outcome == TZ_CHAN_WAITS)
@@ -220,13 +224,20 @@ static TZ_NOINLINE tz_chan_outcome mixed(tuza_case *cases, size_t n, bool wait, 
 
 /* ---- the public functions ---- */
 
+/* What a look without locks has found. */
+typedef struct look_result {
+    int what;
+    bool none; /* no channel is ready */
+} look_result;
+
 /* Everything but a channel that was ready at once; m has entered. WAITS: none is, and it was not to wait. */
-static tz_chan_outcome select_any(tz_m *m, tuza_case *cases, size_t n, bool wait, int what, size_t *at)
+static TZ_NOINLINE tz_chan_outcome select_any(tz_m *m, tuza_case *cases, size_t n, bool wait,
+                                              look_result seen, size_t *at)
 {
-    if (what & TZ_SELECT_OWNED)
+    if (seen.what & TZ_SELECT_OWNED)
         tz_panic(m, "tuza: send on a channel owned by the runtime");
-    if (!(what & TZ_SELECT_OTHERS))
-        return slow(m, cases, n, wait, at);
+    if (!(seen.what & TZ_SELECT_OTHERS))
+        return slow(m, cases, n, seen.none, wait, at);
     tz_leave(m);
     return mixed(cases, n, wait, at);
 }
@@ -244,12 +255,13 @@ static bool select_one(tuza_case *k)
 }
 
 /* A look without locks; DONE: it was enough. */
-TZ_INLINE tz_chan_outcome quick(tz_m *m, tuza_case *cases, size_t n, int *what, size_t *at)
+TZ_INLINE tz_chan_outcome quick(tz_m *m, tuza_case *cases, size_t n, look_result *seen, size_t *at)
 {
     tz_pick p = {0};
-    *what = tz_select_peek(m, cases, n, &p);
+    seen->what = tz_select_peek(m, cases, n, &p);
+    seen->none = p.seen == 0;
     *at = p.at;
-    return *what == 0 && p.seen ? tz_select_do(m, &cases[p.at]) : TZ_CHAN_WAITS;
+    return seen->what == 0 && p.seen ? tz_select_do(m, &cases[p.at]) : TZ_CHAN_WAITS;
 }
 
 size_t tuza_select(tuza_case *cases, size_t n)
@@ -260,10 +272,10 @@ size_t tuza_select(tuza_case *cases, size_t n)
     if (TZ_UNLIKELY(n == 0))
         tz_park_forever(m, TZ_WAIT_SELECT_NONE);
     size_t at;
-    int what;
-    tz_chan_outcome outcome = quick(m, cases, n, &what, &at);
+    look_result seen;
+    tz_chan_outcome outcome = quick(m, cases, n, &seen, &at);
     if (outcome == TZ_CHAN_WAITS)
-        outcome = select_any(m, cases, n, true, what, &at);
+        outcome = select_any(m, cases, n, true, seen, &at);
     else
         tz_leave(m);
     if (TZ_UNLIKELY(outcome == TZ_CHAN_CLOSED))
@@ -275,10 +287,10 @@ int tuza_try_select(tuza_case *cases, size_t n)
 {
     tz_m *m = tz_enter();
     size_t at;
-    int what;
-    tz_chan_outcome outcome = quick(m, cases, n, &what, &at);
+    look_result seen;
+    tz_chan_outcome outcome = quick(m, cases, n, &seen, &at);
     if (outcome == TZ_CHAN_WAITS)
-        outcome = select_any(m, cases, n, false, what, &at);
+        outcome = select_any(m, cases, n, false, seen, &at);
     else
         tz_leave(m);
     if (TZ_UNLIKELY(outcome == TZ_CHAN_CLOSED))
