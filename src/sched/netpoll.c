@@ -34,6 +34,8 @@
  * then, and who finds that settles the matter under both_lock, which the
  * waiter holds until it has left its stack.
  *
+ * Selects wait without the right to: netpoll_watch.c.
+ *
  * What tells of events, and who is told: netpoll_epoll.c. Who polls, and when:
  * idle.c, proc.c, sysmon.c.
  */
@@ -110,8 +112,7 @@ static void ready(tz_m *m, tz_g *g)
 
 /* ---- waiting ---- */
 
-/* m's goroutine is going to wait. */
-static void begin_wait(tz_m *m, tz_polldesc *pd)
+void tz_netpoll_begin(tz_m *m, tz_polldesc *pd)
 {
     tz_store_relaxed(&pd->waits, tz_load_relaxed(&pd->waits) + 1); /* of both sides at once one may be lost */
     tz_netpoll_count(m, 1);
@@ -212,7 +213,7 @@ int tz_netpoll_wait(tz_polldesc *pd, int side, uint32_t generation)
         return 0;
     }
     arm(m, s);
-    begin_wait(m, pd);
+    tz_netpoll_begin(m, pd);
     tz_g *g = m->g;
     g->result = 0;
     s->waiter = g;
@@ -271,13 +272,21 @@ int tz_netpoll_wait_both(tz_polldesc *pd, uint32_t generation)
         tz_leave(m);
         return 0;
     }
-    begin_wait(m, pd);
+    tz_netpoll_begin(m, pd);
     m = tz_park_back(m, TZ_WAIT_IO, unlock_both, pd);
     tz_leave(m);
     return 0;
 }
 
 /* ---- deadlines, stops ---- */
+
+/* Whoever watches one of these sides goes on. */
+static void tell(tz_m *m, tz_polldesc *pd, uint32_t sides)
+{
+    tz_workq out = {NULL, NULL};
+    tz_netpoll_tell(m, pd, sides, &out);
+    tz_runq_put_list(m->p, out.head);
+}
 
 /* The side's timer, under its heap's lock. */
 static void fire(tz_timer *t, void *ctx)
@@ -309,7 +318,7 @@ void tz_netpoll_set_deadline(tz_polldesc *pd, int side, int64_t when)
     tz_m *m = tz_enter();
     tz_lock_acquire(&s->lock, TZ_RANK_POLL);
     tz_store_relaxed(&s->deadline, when);
-    tz_fence_store_load(); /* pairs with commit's */
+    tz_fence_store_load(); /* pairs with commit's, and a select's */
     tz_g *g = NULL;
     if (when && tz_netpoll_is_waiting(s)) {
         if (when <= tz_os_now())
@@ -319,7 +328,14 @@ void tz_netpoll_set_deadline(tz_polldesc *pd, int side, int64_t when)
     }
     tz_lock_release(&s->lock, TZ_RANK_POLL);
     ready(m, g);
+    if (when)
+        tell(m, pd, TZ_POLL_SIDE(side));
     tz_leave(m);
+}
+
+int64_t tz_netpoll_deadline(const tz_polldesc *pd, int side)
+{
+    return tz_load_relaxed(&pd->side[side].deadline);
 }
 
 void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when)
@@ -329,8 +345,10 @@ void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when)
 
 static void kick(tz_m *m, tz_polldesc *pd)
 {
+    tz_fence_store_load(); /* what it is about was written; pairs with commit's, and a select's */
     ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_READ], false));
     ready(m, tz_netpoll_unblock(&pd->side[TZ_POLL_WRITE], false));
+    tell(m, pd, TZ_POLL_SIDES);
 }
 
 void tz_netpoll_renew(tz_m *m, tz_polldesc *pd)
@@ -344,14 +362,12 @@ void tz_netpoll_renew(tz_m *m, tz_polldesc *pd)
         tz_store_relaxed(&s->deadline, 0); /* a timer that is armed finds nobody, or nothing due */
         tz_lock_release(&s->lock, TZ_RANK_POLL);
     }
-    tz_fence_store_load(); /* pairs with commit's */
     kick(m, pd);
 }
 
 void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err)
 {
     tz_store_release(&pd->stop, err);
-    tz_fence_store_load(); /* pairs with commit's */
     if (err)
         kick(m, pd);
 }
@@ -392,8 +408,8 @@ void tz_netpoll_forget(void)
     tz_netpoll_unlock();
     waiters = 0;
     for (tz_polldesc *pd = tz_netpoll_all; pd; pd = pd->link) {
-        pd->asking.word = 0;
-        pd->both_lock.word = 0;
+        pd->asking.word = pd->both_lock.word = pd->watch_lock.word = 0;
+        pd->watches = NULL;
         for (int i = 0; i < 2; i++) {
             pd->side[i].g &= TZ_POLL_READY;
             pd->side[i].limit = 0;

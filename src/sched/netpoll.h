@@ -25,6 +25,15 @@ typedef struct tz_pollside {
 #define TZ_POLL_READY ((uintptr_t)1) /* an event came and nobody has used it yet */
 #define TZ_POLL_BOTH  ((uintptr_t)2) /* pd->both waits for either side */
 
+/* A select's part in it (netpoll_watch.c): it waits without the right to. */
+typedef struct tz_pollwatch {
+    struct tz_pollwatch *next, *prev; /* lock watch */
+    struct tz_select *sel;            /* const */
+    uint32_t sides;                   /* const: the bits TZ_POLL_SIDE */
+} tz_pollwatch;
+#define TZ_POLL_SIDE(side) ((uint32_t)1 << (side))
+#define TZ_POLL_SIDES      ((uint32_t)3)
+
 /* What the kernel's events are about. Type-stable; as aligned as the tag in an event needs it. */
 typedef struct TZ_ALIGNED(64) tz_polldesc {
     tz_pollside side[2];
@@ -43,6 +52,8 @@ typedef struct TZ_ALIGNED(64) tz_polldesc {
     uint32_t seen;     /* the sweep's: waits when it came by; when to ask again, and after how long */
     int64_t ask_at, ask_gap;
     struct tz_polldesc *link; /* const once known to epoll: the list of all that ever were */
+    tz_pollwatch *watches;    /* peeked; lock watch: selects that are to be told */
+    tz_lock watch_lock;       /* TZ_RANK_BOTH */
 } tz_polldesc;
 
 /* The errors below are negative errnos. In user code where there is no m, else inside; del anywhere. */
@@ -87,6 +98,14 @@ void tz_netpoll_limit(tz_polldesc *pd, int side, int64_t when);
 void tz_netpoll_stop(tz_polldesc *pd, int err);
 void tz_netpoll_set_stop(tz_m *m, tz_polldesc *pd, int err); /* the same */
 
+/* From here until unwatch w->sel is told of what happens to its sides, and counts as one that waits; inside,
+ * with netpoll_rewatch where it was told (TZ_SELECT_POLLED: it did not count since) and goes on watching. */
+void tz_netpoll_watch(tz_polldesc *pd, tz_pollwatch *w);
+void tz_netpoll_unwatch(tz_polldesc *pd, tz_pollwatch *w);
+void tz_netpoll_rewatch(tz_m *m);
+/* When a deadline of the side ends its waits; 0: never. */
+int64_t tz_netpoll_deadline(const tz_polldesc *pd, int side);
+
 /* For the scheduler. */
 
 /* How many goroutines wait for descriptors; exact while every P is idle, under sched.lock. */
@@ -105,7 +124,7 @@ void tz_netpoll_close(void);
 /* The same in a forked child, whatever waited in its parent. */
 void tz_netpoll_forget(void);
 
-/* Between netpoll.c and netpoll_epoll.c. */
+/* Between netpoll.c, netpoll_epoll.c and netpoll_watch.c. */
 
 /* Who waits on this side shall go on, with that result: taken off, or NULL. An event is latched. */
 tz_g *tz_netpoll_unblock(tz_pollside *s, bool event);
@@ -113,6 +132,16 @@ TZ_INLINE bool tz_netpoll_is_waiting(const tz_pollside *s)
 {
     return tz_load_acquire(&s->g) & ~TZ_POLL_READY;
 }
+/* Whoever watches one of these sides is to look. Those woken by that are collected; how many. */
+uint32_t tz_netpoll_tell_slow(tz_m *m, tz_polldesc *pd, uint32_t sides, tz_workq *out);
+TZ_INLINE uint32_t tz_netpoll_tell(tz_m *m, tz_polldesc *pd, uint32_t sides, tz_workq *out)
+{
+    return TZ_UNLIKELY(tz_load_relaxed(&pd->watches)) ? tz_netpoll_tell_slow(m, pd, sides, out) : 0;
+}
+/* g, if there is one, is runnable and goes to the list. Who has no P counts it when it is queued. */
+uint32_t tz_netpoll_collect(tz_m *m, tz_g *g, tz_workq *out);
+/* m's goroutine is going to wait for pd. */
+void tz_netpoll_begin(tz_m *m, tz_polldesc *pd);
 /* So many goroutines more wait; m may be NULL or without a P. */
 void tz_netpoll_count(tz_m *m, int64_t n);
 /* In a forked child: who held the lock is not here. */

@@ -99,8 +99,7 @@ static int current(uint32_t *epoch)
     return tz_load_relaxed(&poll.ep);
 }
 
-/* g, if there is one, is runnable and goes to the list. Who has no P counts it when it is queued. */
-static uint32_t take(tz_m *m, tz_g *g, tz_workq *out)
+uint32_t tz_netpoll_collect(tz_m *m, tz_g *g, tz_workq *out)
 {
     if (!g)
         return 0;
@@ -117,6 +116,16 @@ static uint32_t take(tz_m *m, tz_g *g, tz_workq *out)
     return 1;
 }
 
+/* Something has happened to these sides, bits TZ_POLL_SIDE: who waits on them, and who watches, goes on. */
+static uint32_t wake(tz_m *m, tz_polldesc *pd, uint32_t sides, tz_workq *out)
+{
+    uint32_t n = 0;
+    for (int i = 0; i < 2; i++)
+        if (sides & TZ_POLL_SIDE(i))
+            n += tz_netpoll_collect(m, tz_netpoll_unblock(&pd->side[i], true), out);
+    return n + tz_netpoll_tell(m, pd, sides, out);
+}
+
 /* The descriptor of that epoch does not work any more. What is left of it is not closed: the number may be
  * another's. All that wait look again; m may be NULL. */
 static uint32_t lost(tz_m *m, uint32_t epoch, tz_workq *out)
@@ -127,8 +136,7 @@ static uint32_t lost(tz_m *m, uint32_t epoch, tz_workq *out)
         tz_store_relaxed(&tz_netpoll_epoch, 0);
         tz_fence_store_load(); /* pairs with commit's */
         for (tz_polldesc *pd = tz_netpoll_all; pd; pd = pd->link)
-            for (int i = 0; i < 2; i++)
-                n += take(m, tz_netpoll_unblock(&pd->side[i], true), out);
+            n += wake(m, pd, TZ_POLL_SIDES, out);
     }
     tz_lock_release(&poll.lock, TZ_RANK_POLL);
     return n;
@@ -248,8 +256,7 @@ static uint32_t ask(tz_m *m, tz_polldesc *pd, int64_t now, tz_workq *out)
     tz_lock_release(&pd->asking, TZ_RANK_ASK);
     if (same)
         return 0;
-    return take(m, tz_netpoll_unblock(&pd->side[0], true), out) +
-           take(m, tz_netpoll_unblock(&pd->side[1], true), out);
+    return wake(m, pd, TZ_POLL_SIDES, out);
 }
 
 static uint32_t sweep(tz_m *m, int64_t now, tz_workq *out)
@@ -257,7 +264,8 @@ static uint32_t sweep(tz_m *m, int64_t now, tz_workq *out)
     uint32_t taken = 0;
     bool any = false;
     for (tz_polldesc *pd = tz_load_acquire(&tz_netpoll_all); pd; pd = pd->link) {
-        if (!tz_netpoll_is_waiting(&pd->side[0]) && !tz_netpoll_is_waiting(&pd->side[1]))
+        if (!tz_netpoll_is_waiting(&pd->side[0]) && !tz_netpoll_is_waiting(&pd->side[1]) &&
+            !tz_load_relaxed(&pd->watches))
             continue;
         any = true;
         uint32_t waits = tz_load_relaxed(&pd->waits);
@@ -326,10 +334,12 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
             continue;
         if (what & (TZ_OS_RDHUP | TZ_OS_HUP | TZ_OS_ERR))
             tz_store_relaxed(&pd->ended, 1); /* before it is unblocked, which releases */
+        uint32_t sides = 0;
         if (what & (TZ_OS_IN | TZ_OS_PRI | TZ_OS_RDHUP | TZ_OS_HUP | TZ_OS_ERR))
-            taken += take(m, tz_netpoll_unblock(&pd->side[TZ_POLL_READ], true), out);
+            sides |= TZ_POLL_SIDE(TZ_POLL_READ);
         if (what & (TZ_OS_OUT | TZ_OS_HUP | TZ_OS_ERR))
-            taken += take(m, tz_netpoll_unblock(&pd->side[TZ_POLL_WRITE], true), out);
+            sides |= TZ_POLL_SIDE(TZ_POLL_WRITE);
+        taken += wake(m, pd, sides, out);
     }
     count_woken(m, taken);
     return taken;

@@ -41,5 +41,6 @@ TZ_INLINE void tz_mixed_wake_at(tz_mixed *x, int64_t when)
 
 extern const tz_selkind tz_selkind_timeout, tz_selkind_until; /* timecase.c */
 extern const tz_selkind tz_selkind_done;                      /* donecase.c */
+extern const tz_selkind tz_selkind_fd;                        /* fdcase.c */
 
 #endif /* TZ_SELECT_KINDS_H */

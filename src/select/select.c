@@ -15,6 +15,7 @@
 
 #include "base/fatal.h"
 #include "panic/panic.h"
+#include "sched/netpoll.h"
 #include "select/kinds.h"
 
 /* So many cases have room in the frame. */
@@ -91,6 +92,9 @@ static const tz_selkind *kind_of(const tuza_case *k)
         return &tz_selkind_until;
     case TUZA_CASE_DONE:
         return &tz_selkind_done;
+    case TUZA_CASE_READABLE:
+    case TUZA_CASE_WRITABLE:
+        return &tz_selkind_fd;
     default:
         return NULL;
     }
@@ -170,7 +174,10 @@ static tz_chan_outcome sleep_on(tz_m *m, tz_mixed *x, size_t *at)
     m = tz_select_park(m, &x->s);
     if (x->when != INT64_MAX)
         tz_timer_disarm(&x->timer);
-    if (tz_load_relaxed(&x->s.sel.state) == TZ_SELECT_TAKEN)
+    uint32_t state = tz_load_relaxed(&x->s.sel.state);
+    if (state == TZ_SELECT_POLLED)
+        tz_netpoll_rewatch(m);
+    if (state == TZ_SELECT_TAKEN)
         outcome = tz_select_taken(m, &x->s, at);
     tz_leave(m);
     return outcome;
