@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "chan/select.h"
 
-/* Without the lock a moment's view, and maybe of a select that is no waiter any more. What is ready, or not to
- * be told so simply, shows in one test of all words that could say so. */
+/* Without the lock a moment's view, and maybe of a select that is no waiter any more. One test of all words
+ * that could say that it is ready, or that there is more to ask. */
 TZ_INLINE bool can_recv(const tuza_chan *c)
 {
     uintptr_t any = tz_load_relaxed(&c->count) | (uintptr_t)tz_load_relaxed(&c->sendq.first) |
@@ -234,7 +234,8 @@ static void take_off(tuza_chan *c, int op, tz_sudog *wait)
 static void take_off_queues(tz_m *m, tz_selection *s)
 {
     bool alone = m->p->alone;
-    const tz_sudog *won = s->sel.state == TZ_SELECT_TAKEN ? s->sel.won : NULL;
+    /* Final, but others may still try to claim the waits that are on queues. */
+    const tz_sudog *won = tz_load_relaxed(&s->sel.state) == TZ_SELECT_TAKEN ? s->sel.won : NULL;
     for (size_t i = 0; i < s->n; i++) {
         tuza_chan *c = s->cases[i].chan;
         if (!c || &s->waits[i].s == won)

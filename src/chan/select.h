@@ -78,9 +78,9 @@ tz_chan_outcome tz_select_do_locked(tz_m *m, tz_selection *s, size_t *at, tz_g *
  * channel then, and sel.state says why it was woken.
  */
 tz_m *tz_select_park(tz_m *m, tz_selection *s);
-/* Readies the partner of a case that was done at once, when its lock is free. A receiver has something to work
- * on, and runs next. A sender has nothing but its way: it goes behind what is runnable, or else it and a select
- * in a loop would have the P for themselves, with the other senders queued for nothing. */
+/* Readies the partner of a case that was done at once, when its lock is free. A receiver has something to
+ * work on, and runs next. A sender has nothing but its way: it goes behind what is runnable, or else it and a
+ * select in a loop would have the P for themselves, with the other senders queued for nothing. */
 TZ_INLINE void tz_select_ready(tz_m *m, const tuza_case *k, tz_g *g)
 {
     if (k->op == TUZA_CASE_SEND)

@@ -10,14 +10,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#include "go/help.h"
-
-static bool any_waits(const char *reason)
-{
-    static char text[1 << 16];
-    tuza_stack(text, sizeof text, true);
-    return strstr(text, reason) != NULL;
-}
+#include "go/select.h"
 
 static void pair(int fds[2])
 {
@@ -104,7 +97,7 @@ static void select_staged(void *arg)
     int64_t v;
     tuza_case cases[] = {stage.side ? TUZA_WRITABLE(stage.s[0]) : TUZA_READABLE(stage.s[0]),
                          TUZA_RECV(stage.c, &v), TUZA_TIMEOUT(TUZA_SECOND * 100000)};
-    stage.at = tuza_select(cases, 3);
+    flag_set(&stage.at, tuza_select(cases, 3));
     flag_add(&stage.done, 1);
 }
 

@@ -86,6 +86,44 @@ TEST(senders_in_order_buffered)
     senders_in_order(7);
 }
 
+static tuza_chan *leave;
+static void select_one(void *i)
+{
+    tuza_case cases[] = {TUZA_RECV(c, &got[(intptr_t)i]), TUZA_RECV(leave, NULL)};
+    if (tuza_select(cases, 2) == 0)
+        tuza_chan_send(done, NULL);
+}
+
+/* SE-12, CH-07: selects that leave the queue, from its middle and its ends, keep the others' order; those that
+ * stay have their turn in it. */
+TEST(selects_in_order)
+{
+    enum { GIVE_UP = 4 };
+    c = tuza_chan_make(8, 0);
+    leave = tuza_chan_make(0, 0);
+    done = tuza_chan_make(0, N);
+    for (intptr_t i = 0; i < N; i++)
+        start_waiting(i % 3 ? receive_one : select_one, i, &c->recvq);
+    for (int i = 0; i < GIVE_UP; i++) { /* the first that waits for that, which is the first select */
+        size_t before = waiting(&c->recvq);
+        tuza_chan_send(leave, NULL);
+        while (waiting(&c->recvq) == before)
+            tuza_sleep(TUZA_MILLISECOND / 10);
+    }
+    int64_t left = (int64_t)waiting(&c->recvq), stay = 0;
+    for (int64_t v = 0; v < left; v++)
+        tuza_chan_send(c, &v);
+    for (int64_t i = 0; i < left; i++)
+        tuza_chan_recv(done, NULL);
+    for (int i = 0; i < N; i++)
+        if (i % 3 || i / 3 >= GIVE_UP)
+            CHECK_EQ(got[i], stay++);
+    CHECK_EQ(stay, left);
+    tuza_chan_unref(c);
+    tuza_chan_unref(leave);
+    tuza_chan_unref(done);
+}
+
 static int64_t order[N + 1];
 static int ran;
 static void note_turn(void *i)
