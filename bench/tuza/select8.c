@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * select8 [channels [items]]: one consumer selects over unbuffered channels,
- * each fed by a producer of its own; nanoseconds for each number. The sum of
- * what comes must be right.
+ * select8 [items]: one consumer selects over eight unbuffered channels, each
+ * fed by a producer of its own; nanoseconds for each number. The sum of what
+ * comes must be right.
  */
 #include "bench_tuza.h"
+
+enum { CHANNELS = 8 };
 
 struct producer {
     tuza_chan *c;
@@ -20,21 +22,20 @@ static void producer_main(void *arg)
 
 static int app(int argc, char **argv)
 {
-    size_t channels = (size_t)bench_arg(argc, argv, 1, 8, 1);
-    int64_t items = bench_arg(argc, argv, 2, 2000000, 1);
-    tuza_case *cases = bench_alloc(channels, sizeof *cases);
+    int64_t items = bench_arg(argc, argv, 1, 2000000, 1);
+    tuza_case cases[CHANNELS];
     int64_t value, sum = 0;
-    for (size_t i = 0; i < channels; i++)
+    for (int64_t i = 0; i < CHANNELS; i++)
         cases[i] = TUZA_RECV(tuza_chan_make(sizeof(int64_t), 0), &value);
 
     int64_t start = bench_now();
-    for (size_t i = 0; i < channels; i++) {
-        struct producer p = {cases[i].chan, items * (int64_t)i / (int64_t)channels, 0};
-        p.count = items * (int64_t)(i + 1) / (int64_t)channels - p.first;
+    for (int64_t i = 0; i < CHANNELS; i++) {
+        struct producer p = {cases[i].chan, items * i / CHANNELS, 0};
+        p.count = items * (i + 1) / CHANNELS - p.first;
         bench_go_copy(producer_main, &p, sizeof p);
     }
     for (int64_t i = 0; i < items; i++) {
-        if (!cases[tuza_select(cases, channels)].ok)
+        if (!cases[tuza_select(cases, CHANNELS)].ok)
             bench_die("a channel was closed that nobody closes");
         sum += value;
     }

@@ -94,8 +94,8 @@ static void select_one(void *i)
         tuza_chan_send(done, NULL);
 }
 
-/* SE-12, CH-07: selects that leave the queue, from its middle and its ends, keep the others' order; those that
- * stay have their turn in it. */
+/* SE-12, CH-07: selects that leave the queue, from its middle and its ends, keep the others' order; those
+ * that stay have their turn in it. */
 TEST(selects_in_order)
 {
     enum { GIVE_UP = 4 };
