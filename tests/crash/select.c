@@ -56,6 +56,31 @@ static int never(void)
     return 0;
 }
 
+static void send_later(void *c)
+{
+    tuza_chan_send(c, &v);
+}
+
+/* SE-16, DL-01: a select that got something else has let go of the timer, which then keeps nothing alive; so
+ * has one of the time limit that it did not need. */
+//! let_go
+//> fatal error: all goroutines are asleep - deadlock!
+//>
+//> goroutine 1 [chan receive]:
+static int let_go(void)
+{
+    tuza_chan *c = tuza_chan_make(sizeof v, 0);
+    tuza_timer *hour = tuza_timer_new(TUZA_SECOND * 3600);
+    tuza_case cases[] = {TUZA_RECV(tuza_timer_chan(hour), NULL), TUZA_RECV(c, &v),
+                         TUZA_RECV(tuza_timer_chan(hour), NULL), TUZA_TIMEOUT(TUZA_SECOND * 3600)};
+    crash_go(send_later, c);
+    tuza_select(cases, 3);
+    crash_go(send_later, c);
+    tuza_select(cases, 4);
+    tuza_chan_recv(c, &v);
+    return 0;
+}
+
 /* A time limit keeps the deadlock from being reported. */
 //! limited exit 7
 //1 3
@@ -159,6 +184,7 @@ static const crash_case cases[] = {{"no_cases", no_cases},
                                    {"nil_channels", nil_channels},
                                    {"one_nil_channel", one_nil_channel},
                                    {"never", never},
+                                   {"let_go", let_go},
                                    {"limited", limited},
                                    {"descriptor", descriptor},
                                    {"send_closed", send_closed},
