@@ -117,5 +117,12 @@ for m in NO_COMMIT_FENCE NO_DEADLINE_FENCE NO_FIRE_FENCE NO_TAKE_FENCE NO_SETTLE
     check mutant -O1 netpoll $m
 done
 
+check pass -O2 select
+check pass -O2 select SENDS=3
+check pass -O2 select REPORTS=3
+for m in NO_S_FENCE NO_R_FENCE UNLOCK_FIRST NO_COMMIT_LOOK NO_RECHECK NO_RELOCK BLIND_CLAIM REPORT_UNLOCKED; do
+    check mutant -O0 select $m
+done
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
