@@ -146,7 +146,7 @@ void tz_select_lock(tz_m *m, tz_selection *s)
     tz_selwait *w = s->waits;
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++) {
-        tuza_chan *c = s->cases[i].chan;
+        tuza_chan *c = tz_case_chan(&s->cases[i]);
         if (!c)
             continue;
         if (s->n <= FEW)
@@ -202,7 +202,7 @@ static void put_on_queues(tz_m *m, tz_selection *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         tuza_case *k = &s->cases[i];
-        tuza_chan *c = k->chan;
+        tuza_chan *c = tz_case_chan(k);
         if (!c)
             continue;
         tz_sudog *wait = &s->waits[i].s;
@@ -237,7 +237,7 @@ static void take_off_queues(tz_m *m, tz_selection *s)
     /* Final, but others may still try to claim the waits that are on queues. */
     const tz_sudog *won = tz_load_relaxed(&s->sel.state) == TZ_SELECT_TAKEN ? s->sel.won : NULL;
     for (size_t i = 0; i < s->n; i++) {
-        tuza_chan *c = s->cases[i].chan;
+        tuza_chan *c = tz_case_chan(&s->cases[i]);
         if (!c || &s->waits[i].s == won)
             continue;
         tz_spin_lock(&c->lock, alone);

@@ -54,6 +54,12 @@ typedef struct tz_selection {
     bool shared; /* somebody but channels can have the record */
 } tz_selection;
 
+/* NULL: the case is not of a channel, or of none. */
+TZ_INLINE tuza_chan *tz_case_chan(const tuza_case *k)
+{
+    return k->op == TUZA_CASE_SEND || k->op == TUZA_CASE_RECV ? k->chan : NULL;
+}
+
 /* What there is among the cases. */
 enum {
     TZ_SELECT_OTHERS = 1, /* one that is not of a channel */

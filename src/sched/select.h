@@ -28,6 +28,8 @@
  * a lock, and the goroutine takes its waits off all of those, under their
  * locks, before its select returns. The exception is the queue from which
  * won was taken, where the claim was the last use of the record.
+ *
+ * Checked with Spin: tests/models/select.pml.
  */
 #ifndef TZ_SCHED_SELECT_H
 #define TZ_SCHED_SELECT_H

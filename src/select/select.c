@@ -160,25 +160,25 @@ static tz_chan_outcome choose(tz_m *m, tz_mixed *x, size_t *at)
 static tz_chan_outcome sleep_on(tz_m *m, tz_mixed *x, size_t *at)
 {
     tz_g *wake = NULL;
-    tz_select_lock(m, &x->s);
-    tz_chan_outcome outcome = tz_select_do_locked(m, &x->s, at, &wake);
-    if (outcome != TZ_CHAN_WAITS) {
-        tz_select_unlock(&x->s);
-        if (wake)
-            tz_select_ready(m, &x->s.cases[*at], wake);
-        tz_leave(m);
-        return outcome;
-    }
+    uint32_t state = TZ_SELECT_OPEN;
     if (x->when != INT64_MAX)
         tz_timer_arm(m, &x->timer, x->when);
-    m = tz_select_park(m, &x->s);
+    tz_select_lock(m, &x->s);
+    tz_chan_outcome outcome = tz_select_do_locked(m, &x->s, at, &wake);
+    if (outcome == TZ_CHAN_WAITS) {
+        m = tz_select_park(m, &x->s);
+        state = tz_load_relaxed(&x->s.sel.state);
+    } else {
+        tz_select_unlock(&x->s);
+    }
     if (x->when != INT64_MAX)
         tz_timer_disarm(&x->timer);
-    uint32_t state = tz_load_relaxed(&x->s.sel.state);
-    if (state == TZ_SELECT_POLLED)
-        tz_netpoll_rewatch(m);
     if (state == TZ_SELECT_TAKEN)
         outcome = tz_select_taken(m, &x->s, at);
+    else if (state == TZ_SELECT_POLLED)
+        tz_netpoll_rewatch(m);
+    if (wake)
+        tz_select_ready(m, &x->s.cases[*at], wake);
     tz_leave(m);
     return outcome;
 }

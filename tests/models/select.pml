@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * select.pml: a select is woken by exactly one of those who want to, misses nothing, and nobody uses its record when it
- * has returned; after src/sched/select.h, src/chan/select.c, src/select/select.c and src/sched/netpoll_watch.c.
+ * select.pml: a select is woken by exactly one of those who want to, misses nothing, and nobody uses its record when
+ * it has returned; after src/sched/select.h, src/chan/select.c, src/select/select.c and src/sched/netpoll_watch.c.
  *
  * One goroutine makes ROUNDS selects, each with a receive from NC channels and one case of another kind, which is ready
  * while `level` is set (a descriptor). Partners send one value on a channel each, into its buffer where nobody waits;
