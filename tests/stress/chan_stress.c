@@ -118,7 +118,7 @@ static void run(size_t capacity, long operations)
     tuza_chan_unref(data);
 }
 
-/* CH-05, CH-11, CH-16, CH-20: on an unbuffered channel. */
+/* CH-05, CH-11, CH-16, CH-20, CH-22: on an unbuffered channel. */
 TEST(unbuffered)
 {
     run(0, stress_amount(5000000));
