@@ -70,14 +70,21 @@ bool tz_chan_drop(tuza_chan *c)
     return tz_sub_acq_rel(&c->refs, 1) == 1;
 }
 
+/* Oldest first; nobody else has c. */
+static TZ_NOINLINE void drop_left(tuza_chan *c)
+{
+    for (size_t at = c->recv_at; c->count; c->count--) {
+        c->drop(tz_chan_slot(c, at, c->elem_size));
+        at = at + 1 < c->capacity ? at + 1 : 0;
+    }
+}
+
 void tz_chan_free(tuza_chan *c)
 {
     if (c->recvq.first || c->sendq.first)
         tz_throw("tuza: unref of a channel in use");
-    for (size_t at = c->recv_at; c->drop && c->count; c->count--) {
-        c->drop(tz_chan_slot(c, at, c->elem_size));
-        at = at + 1 < c->capacity ? at + 1 : 0;
-    }
+    if (c->drop)
+        drop_left(c);
     free((char *)c - c->pad);
 }
 

@@ -10,7 +10,7 @@
  * Memory: the stores that Dekker's pattern turns on (the record that is opened, the watch, the level) may reach memory
  * late, unless there is a fence; what is under a lock is in its holder's order.
  *
- * Correct is: a claim or a wake finds a goroutine that has left its stack, and a record of the select that put it there;
+ * Correct is: a claim or a wake finds a goroutine that has left its stack, and the record of its select;
  * when nothing can move any more, no value was lost, and a select that sleeps has nothing that it could do.
  *
  * Mutants (-D), each must fail:
