@@ -42,5 +42,6 @@
 #include "tuza/signal.h"
 #include "tuza/sync.h"
 #include "tuza/time.h"
+#include "tuza/typed.h"
 
 #endif /* TUZA_H */

@@ -128,4 +128,8 @@ TUZA_API size_t tuza_chan_elem_size(const tuza_chan *c);
 
 TUZA_END_DECLS
 
+#ifdef TUZA_CHECK
+#include "tuza/check.h"
+#endif
+
 #endif /* TUZA_CHAN_H */
