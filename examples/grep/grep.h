@@ -75,6 +75,9 @@ struct piece {
     unsigned long matches;
 };
 
+/* A file's results. */
+typedef TUZA_CHAN(struct piece) results;
+
 /* search.c: one file. */
 struct searcher {
     struct matcher *matcher;
@@ -87,8 +90,8 @@ struct job {
     bool is_operand; /* named by the user: links are followed, devices read */
     bool show_name;
     struct searcher *searcher;
-    tuza_chan *searchers; /* where the searcher goes back */
-    tuza_chan *pieces;    /* of struct piece; closed after the last one */
+    TUZA_CHAN(struct searcher *) searchers; /* where the searcher goes back */
+    results pieces;                         /* closed after the last one */
 };
 /* A goroutine's body: searches the job's file, and frees the job. */
 void search_job(void *job);
@@ -96,14 +99,14 @@ void search_job(void *job);
 /* walk.c */
 struct walk {
     const struct options *options;
-    tuza_chan *searchers; /* of struct searcher * */
-    tuza_chan *order;     /* of tuza_chan *, each a reference; closed at the end */
+    TUZA_CHAN(struct searcher *) searchers;
+    TUZA_CHAN(results) order; /* each a reference; closed at the end */
 };
 /* A goroutine's body: walks all operands. */
 void walk_operands(void *walk);
 
 /* output.c: prints all that comes; returns grep's exit code. */
-int print_in_order(tuza_chan *order);
+int print_in_order(TUZA_CHAN(results) order);
 
 /* path.c: open for paths of any length. */
 int open_path(const char *path, int flags);

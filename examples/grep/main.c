@@ -90,7 +90,7 @@ static size_t bounded_jobs(size_t jobs)
  * Fills the channel of searchers. The patterns are compiled here, on the
  * process's own stack, since regcomp recurses as deep as a pattern nests.
  */
-static bool make_searchers(const struct options *o, tuza_chan *searchers)
+static bool make_searchers(const struct options *o, TUZA_CHAN(struct searcher *) searchers)
 {
     struct text why = {0};
     for (size_t i = 0; i < o->jobs; i++) {
@@ -102,7 +102,7 @@ static bool make_searchers(const struct options *o, tuza_chan *searchers)
             free(s);
             return false;
         }
-        tuza_chan_send(searchers, &s);
+        TUZA_CHAN_SEND(searchers, s);
     }
     return true;
 }
@@ -120,8 +120,8 @@ static int app(int argc, char **argv)
     options.out_regular = fstat(STDOUT_FILENO, &options.out_stat) == 0 && S_ISREG(options.out_stat.st_mode);
     walk = (struct walk){
         .options = &options,
-        .searchers = tuza_chan_make(sizeof(struct searcher *), options.jobs),
-        .order = tuza_chan_make(sizeof(tuza_chan *), FILES_AHEAD),
+        .searchers = TUZA_CHAN_MAKE(struct searcher *, options.jobs),
+        .order = TUZA_CHAN_MAKE(results, FILES_AHEAD),
     };
     if (!make_searchers(&options, walk.searchers))
         return 2;

@@ -22,7 +22,7 @@
 enum { WRITE_SIZE = 64 * 1024 };
 
 struct screen {
-    tuza_chan *token; /* NULL: no progress line */
+    TUZA_CHAN(tuza_empty) token; /* NULL: no progress line */
     bool shown;
     unsigned long files, matches;
 };
@@ -37,12 +37,12 @@ struct printer {
 
 static void take(struct screen *s)
 {
-    tuza_chan_recv(s->token, NULL);
+    TUZA_CHAN_RECV(s->token, NULL);
 }
 
 static void give_back(struct screen *s)
 {
-    tuza_chan_send(s->token, NULL);
+    TUZA_CHAN_SEND(s->token, TUZA_EMPTY);
 }
 
 /* Returns 0 or what errno said. */
@@ -137,45 +137,45 @@ static void count(struct screen *s, unsigned long files, unsigned long matches)
 }
 
 /* The next channel of results; someone who watches sees all there is before the printer waits. */
-static bool next_results(struct printer *p, tuza_chan *order, tuza_chan **pieces)
+static bool next_results(struct printer *p, TUZA_CHAN(results) order, results *pieces)
 {
     bool ok;
     if (p->interactive) {
-        if (tuza_chan_try_recv(order, pieces, &ok))
+        if (TUZA_CHAN_TRY_RECV(order, pieces, &ok))
             return ok;
         flush(p);
     }
-    return tuza_chan_recv(order, pieces);
+    return TUZA_CHAN_RECV(order, pieces);
 }
 
 static void start_progress(struct screen *s)
 {
     if (!isatty(STDERR_FILENO))
         return;
-    s->token = tuza_chan_make(0, 1);
+    s->token = TUZA_CHAN_MAKE(tuza_empty, 1);
     if (tuza_go(show_progress, s) != 0) {
-        tuza_chan_unref(s->token); /* the search goes on without the line */
+        TUZA_CHAN_UNREF(s->token); /* the search goes on without the line */
         s->token = NULL;
         return;
     }
     give_back(s);
 }
 
-int print_in_order(tuza_chan *order)
+int print_in_order(TUZA_CHAN(results) order)
 {
     static struct screen screen; /* the progress goroutine may outlive this call */
     struct printer p = {.screen = &screen, .interactive = isatty(STDOUT_FILENO) == 1};
     start_progress(&screen);
-    tuza_chan *pieces;
+    results pieces;
     while (!p.reader_gone && next_results(&p, order, &pieces)) {
         struct piece piece;
-        while (!p.reader_gone && tuza_chan_recv(pieces, &piece)) {
+        while (!p.reader_gone && TUZA_CHAN_RECV(pieces, &piece)) {
             count(&screen, 0, piece.matches);
             print_piece(&p, &piece);
         }
         count(&screen, 1, 0);
         if (!p.reader_gone)
-            tuza_chan_unref(pieces);
+            TUZA_CHAN_UNREF(pieces);
     }
     if (!p.reader_gone)
         flush(&p);

@@ -34,7 +34,7 @@ struct search {
 static void send_piece(struct search *s)
 {
     if (s->piece.text.len > 0)
-        tuza_chan_send(s->job->pieces, &s->piece);
+        TUZA_CHAN_SEND_AT(s->job->pieces, &s->piece);
     s->piece = (struct piece){0};
 }
 
@@ -222,10 +222,10 @@ void search_job(void *arg)
         s.name += 2;
     search_file(&s);
     /* Before the last piece is sent: that may wait for the printer, and no file is open any more. */
-    tuza_chan_send(job->searchers, &job->searcher);
+    TUZA_CHAN_SEND(job->searchers, job->searcher);
     send_piece(&s);
-    tuza_chan_close(job->pieces);
-    tuza_chan_unref(job->pieces);
+    TUZA_CHAN_CLOSE(job->pieces);
+    TUZA_CHAN_UNREF(job->pieces);
     free(job->path);
     free(job);
 }

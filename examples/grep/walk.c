@@ -52,11 +52,10 @@ static bool inode_order_helps(int fd)
 }
 
 /* Queues a channel for results at the end of the output. The walker keeps a reference. */
-static tuza_chan *queue_results(const struct walk *w)
+static results queue_results(const struct walk *w)
 {
-    tuza_chan *pieces = tuza_chan_make(sizeof(struct piece), 1);
-    tuza_chan *printers = tuza_chan_ref(pieces);
-    tuza_chan_send(w->order, &printers);
+    results pieces = TUZA_CHAN_MAKE(struct piece, 1);
+    TUZA_CHAN_SEND(w->order, TUZA_CHAN_REF(pieces));
     return pieces;
 }
 
@@ -66,10 +65,10 @@ static void report_error(const struct walk *w, const char *path, int err)
         path += 2;
     struct piece p = {.is_message = true, .is_error = true};
     text_add_error(&p.text, path, err);
-    tuza_chan *pieces = queue_results(w);
-    tuza_chan_send(pieces, &p);
-    tuza_chan_close(pieces);
-    tuza_chan_unref(pieces);
+    results pieces = queue_results(w);
+    TUZA_CHAN_SEND(pieces, p);
+    TUZA_CHAN_CLOSE(pieces);
+    TUZA_CHAN_UNREF(pieces);
 }
 
 static void start_search(const struct walk *w, const char *path, bool is_operand)
@@ -82,7 +81,7 @@ static void start_search(const struct walk *w, const char *path, bool is_operand
         .show_name = !is_operand || w->options->operand_count > 1,
         .searchers = w->searchers,
     };
-    tuza_chan_recv(w->searchers, &job->searcher);
+    TUZA_CHAN_RECV(w->searchers, &job->searcher);
     job->pieces = queue_results(w);
     /* No memory for a goroutine: the walker does the work itself. The printer will get to it. */
     if (tuza_go(search_job, job) != 0)
@@ -206,5 +205,5 @@ void walk_operands(void *arg)
     const struct walk *w = arg;
     for (size_t i = 0; i < w->options->operand_count; i++)
         walk_operand(w, w->options->operands[i]);
-    tuza_chan_close(w->order);
+    TUZA_CHAN_CLOSE(w->order);
 }

@@ -62,20 +62,20 @@ extern struct options options;
 
 /* A lock, spelled as a channel. */
 struct lock {
-    tuza_chan *token;
+    TUZA_CHAN(tuza_empty) token;
 };
 static inline void lock_init(struct lock *l)
 {
-    l->token = tuza_chan_make(0, 1);
-    tuza_chan_send(l->token, NULL);
+    l->token = TUZA_CHAN_MAKE(tuza_empty, 1);
+    TUZA_CHAN_SEND(l->token, TUZA_EMPTY);
 }
 static inline void lock_take(struct lock *l)
 {
-    tuza_chan_recv(l->token, NULL);
+    TUZA_CHAN_RECV(l->token, NULL);
 }
 static inline void lock_give(struct lock *l)
 {
-    tuza_chan_send(l->token, NULL);
+    TUZA_CHAN_SEND(l->token, TUZA_EMPTY);
 }
 
 /* text.c: growing text. Short of memory it stays as it is, and says so by `failed`. */
@@ -241,7 +241,7 @@ int server_listen(const char *address); /* 0 or a negative errno */
 const char *server_url(void);
 /* A goroutine's body: accepts until the server drains. events gets EVENT_... */
 void server_accept(void *unused);
-void server_init(tuza_chan *events);
+void server_init(TUZA_CHAN(int) events);
 /* Takes nothing more than what is there, and lets each connection end. */
 void server_drain(void);
 /* Cuts off what is left. */

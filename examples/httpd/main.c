@@ -117,13 +117,12 @@ static void share_descriptors(void)
         options.connections = most;
 }
 
-static tuza_chan *events;
+static TUZA_CHAN(int) events;
 
 static void tell_time(void *arg)
 {
-    int event = EVENT_TIME;
     tuza_sleep((int64_t)(intptr_t)arg);
-    tuza_chan_try_send(events, &event);
+    TUZA_CHAN_TRY_SEND(events, EVENT_TIME);
 }
 
 static void set_time(int64_t ns)
@@ -147,7 +146,7 @@ static void say_counts(void)
 static int next_event(void)
 {
     int event;
-    tuza_chan_recv(events, &event);
+    TUZA_CHAN_RECV(events, &event);
     return event;
 }
 
@@ -185,7 +184,7 @@ static int app(int argc, char **argv)
         fprintf(stderr, "httpd: %s: %s\n", directory, strerror(errno));
         return 1;
     }
-    events = tuza_chan_make(sizeof(int), EVENTS);
+    events = TUZA_CHAN_MAKE(int, EVENTS);
     request_setup();
     range_setup();
     files_init();
@@ -193,7 +192,7 @@ static int app(int argc, char **argv)
     server_init(events);
     int err = server_listen(address);
     if (err == 0)
-        err = tuza_signal_notify(events, signals, 2);
+        err = tuza_signal_notify(TUZA_CHAN_UNTYPED(events), signals, 2);
     if (err == 0)
         err = tuza_go(server_accept, NULL);
     if (err < 0) {

@@ -23,7 +23,7 @@
 static struct server {
     int listener;
     char url[128];
-    tuza_chan *events;
+    TUZA_CHAN(int) events;
     atomic_bool draining;
     atomic_size_t open; /* connections, and 1 for who accepts */
 
@@ -32,7 +32,7 @@ static struct server {
     struct totals ended; /* and accepted, refused */
 } server;
 
-void server_init(tuza_chan *events)
+void server_init(TUZA_CHAN(int) events)
 {
     server.events = events;
     server.open = 1;
@@ -46,7 +46,7 @@ bool server_draining(void)
 
 static void tell(int event)
 {
-    tuza_chan_try_send(server.events, &event);
+    TUZA_CHAN_TRY_SEND(server.events, event);
 }
 
 static void make_url(void)

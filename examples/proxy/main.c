@@ -21,9 +21,9 @@
 struct server {
     struct options options;
     struct pool pool;
-    tuza_context *ctx;  /* done when sessions are to end */
-    tuza_chan *slots;   /* an element for each connection; of capacity options.max */
-    tuza_chan *signals; /* of int */
+    tuza_context *ctx;           /* done when sessions are to end */
+    TUZA_CHAN(tuza_empty) slots; /* an element for each connection; of capacity options.max */
+    TUZA_CHAN(int) signals;
     int listener;
 };
 
@@ -38,14 +38,14 @@ static void wait_for_signals(void *arg)
 {
     struct server *s = arg;
     int sig;
-    tuza_chan_recv(s->signals, &sig);
+    TUZA_CHAN_RECV(s->signals, &sig);
     printf("proxy: %s: no new connections; those there are have %.3g s to end\n", strsignal(sig),
            (double)s->options.drain / (double)TUZA_SECOND);
     /* The accept loop owns the descriptor and closes it. Peers are refused from here on. */
     tuza_cancel(s->listener);
     tuza_shutdown(s->listener, SHUT_RDWR);
     tuza_timer_detach(tuza_after_func(s->options.drain, cut_all, s->ctx));
-    tuza_chan_recv(s->signals, &sig);
+    TUZA_CHAN_RECV(s->signals, &sig);
     cut_all(s->ctx);
 }
 
@@ -55,12 +55,12 @@ static int next_connection(struct server *s)
     int64_t pause = 0;
     for (;;) {
         if (!s->options.refuse)
-            tuza_chan_send(s->slots, NULL);
+            TUZA_CHAN_SEND(s->slots, TUZA_EMPTY);
         int fd = tuza_accept(s->listener);
-        if (fd >= 0 && (!s->options.refuse || tuza_chan_try_send(s->slots, NULL)))
+        if (fd >= 0 && (!s->options.refuse || TUZA_CHAN_TRY_SEND(s->slots, TUZA_EMPTY)))
             return fd;
         if (!s->options.refuse)
-            tuza_chan_recv(s->slots, NULL);
+            TUZA_CHAN_RECV(s->slots, NULL);
         if (fd >= 0) {
             close_broken(fd);
             pool_count(&s->pool, REFUSED, 0, 0);
@@ -83,7 +83,7 @@ static void accept_loop(struct server *s)
         if (tuza_go_copy(serve, &start, sizeof start) != 0) { /* no memory: shed this one */
             close_broken(fd);
             pool_count(&s->pool, REFUSED, 0, 0);
-            tuza_chan_recv(s->slots, NULL);
+            TUZA_CHAN_RECV(s->slots, NULL);
         }
     }
     if (fd != -ECANCELED)
@@ -114,8 +114,8 @@ static void print_address(int fd)
 static bool start_helpers(struct server *s)
 {
     static const int signals[] = {SIGINT, SIGTERM};
-    s->signals = tuza_chan_make(sizeof(int), 2);
-    int err = tuza_signal_notify(s->signals, signals, 2);
+    s->signals = TUZA_CHAN_MAKE(int, 2);
+    int err = tuza_signal_notify(TUZA_CHAN_UNTYPED(s->signals), signals, 2);
     if (err != 0) {
         fprintf(stderr, "proxy: signals: %s\n", tuza_strerror(err));
         return false;
@@ -146,13 +146,13 @@ static int app(int argc, char **argv)
     }
     pool_init(&s.pool, &s.options);
     s.ctx = tuza_context_with_cancel(tuza_context_background());
-    s.slots = tuza_chan_make(0, s.options.max);
+    s.slots = TUZA_CHAN_MAKE(tuza_empty, s.options.max);
     if (!start_helpers(&s))
         return 1;
     print_address(s.listener);
     accept_loop(&s);
     for (size_t i = 0; i < s.options.max; i++)
-        tuza_chan_send(s.slots, NULL); /* all slots are ours: no session is left */
+        TUZA_CHAN_SEND(s.slots, TUZA_EMPTY); /* all slots are ours: no session is left */
     pool_report(&s.pool);
     return 0;
 }

@@ -17,22 +17,22 @@ struct waiter {
     struct pool *pool;
     struct waiter *next;
     uint64_t tried;
-    tuza_chan *answer; /* of int, capacity 1 */
+    TUZA_CHAN(int) answer; /* of capacity 1 */
 };
 
 static void lock(struct pool *p)
 {
-    tuza_chan_send(p->lock, NULL);
+    TUZA_CHAN_SEND(p->lock, TUZA_EMPTY);
 }
 
 static void unlock(struct pool *p)
 {
-    tuza_chan_recv(p->lock, NULL);
+    TUZA_CHAN_RECV(p->lock, NULL);
 }
 
 void pool_init(struct pool *p, const struct options *o)
 {
-    *p = (struct pool){.options = o, .lock = tuza_chan_make(0, 1), .after = &p->first};
+    *p = (struct pool){.options = o, .lock = TUZA_CHAN_MAKE(tuza_empty, 1), .after = &p->first};
     p->backends = calloc(o->backend_count, sizeof *p->backends);
     if (p->backends == NULL) {
         fputs("proxy: no memory for the back-ends\n", stderr);
@@ -73,9 +73,9 @@ static void answer(struct pool *p, struct waiter **at, int result)
     *at = w->next;
     if (p->after == &w->next)
         p->after = at;
-    tuza_chan *c = tuza_chan_ref(w->answer); /* its own reference is gone as soon as it has the answer */
-    tuza_chan_send(c, &result);
-    tuza_chan_unref(c);
+    TUZA_CHAN(int) c = TUZA_CHAN_REF(w->answer); /* its own reference is gone as soon as it has the answer */
+    TUZA_CHAN_SEND(c, result);
+    TUZA_CHAN_UNREF(c);
 }
 
 /* Tells the waiters for whom something has changed; the others stay. */
@@ -110,16 +110,16 @@ static void give_up(void *arg)
 /* With the lock held, which is given up. */
 static int wait_for_place(struct pool *p, uint64_t tried)
 {
-    struct waiter w = {.pool = p, .tried = tried, .answer = tuza_chan_make(sizeof(int), 1)};
+    struct waiter w = {.pool = p, .tried = tried, .answer = TUZA_CHAN_MAKE(int, 1)};
     *p->after = &w;
     p->after = &w.next;
     unlock(p);
     tuza_timer *timer = tuza_after_func(p->options->wait, give_up, &w);
     int result;
-    tuza_chan_recv(w.answer, &result);
+    TUZA_CHAN_RECV(w.answer, &result);
     tuza_timer_stop_wait(timer); /* w goes with this frame */
     tuza_timer_free(timer);
-    tuza_chan_unref(w.answer);
+    TUZA_CHAN_UNREF(w.answer);
     return result;
 }
 

@@ -64,7 +64,7 @@ struct backend {
 struct waiter;
 struct pool {
     const struct options *options;
-    tuza_chan *lock; /* of capacity 1: who has sent holds it */
+    TUZA_CHAN(tuza_empty) lock; /* of capacity 1: who has sent holds it */
     struct backend *backends;
     size_t next;                   /* where the next choice begins */
     struct waiter *first, **after; /* wait for a place, in order */
@@ -99,7 +99,7 @@ bool is_shortage(int err);
 struct session_start {
     struct pool *pool;
     tuza_context *ctx; /* done when all sessions are to end */
-    tuza_chan *slots;
+    TUZA_CHAN(tuza_empty) slots;
     int client;
 };
 void serve(void *session_start);

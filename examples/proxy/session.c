@@ -122,7 +122,7 @@ static void pass_on(struct way *w)
 
 struct beside {
     struct way *way;
-    tuza_chan *done; /* of capacity 1; a reference */
+    TUZA_CHAN(tuza_empty) done; /* of capacity 1; a reference */
 };
 
 /* A goroutine's body. When it has said that it is done, the way is gone. */
@@ -130,24 +130,24 @@ static void pass_on_beside(void *arg)
 {
     const struct beside b = *(struct beside *)arg;
     pass_on(b.way);
-    tuza_chan_send(b.done, NULL);
-    tuza_chan_unref(b.done);
+    TUZA_CHAN_SEND(b.done, TUZA_EMPTY);
+    TUZA_CHAN_UNREF(b.done);
 }
 
 /* Both directions at once. 0, or a negative errno where that could not be started. */
 static int pass_on_both(struct way *up, struct way *down)
 {
-    tuza_chan *done = tuza_chan_make(0, 1);
-    struct beside b = {down, tuza_chan_ref(done)};
+    TUZA_CHAN(tuza_empty) done = TUZA_CHAN_MAKE(tuza_empty, 1);
+    struct beside b = {down, TUZA_CHAN_REF(done)};
     int err = tuza_go_copy(pass_on_beside, &b, sizeof b);
     if (err == 0) {
         pass_on(up);
-        tuza_chan_recv(done, NULL);
+        TUZA_CHAN_RECV(done, NULL);
     } else {
         up->err = down->err = err;
-        tuza_chan_unref(b.done);
+        TUZA_CHAN_UNREF(b.done);
     }
-    tuza_chan_unref(done);
+    TUZA_CHAN_UNREF(done);
     return err;
 }
 
@@ -238,5 +238,5 @@ void serve(void *arg)
                                            : REFUSED,
                    0, 0);
     }
-    tuza_chan_recv(start.slots, NULL);
+    TUZA_CHAN_RECV(start.slots, NULL);
 }

@@ -18,25 +18,25 @@
 #include <tuza.h>
 
 struct filter {
-    tuza_chan *in;
-    tuza_chan *out;
+    TUZA_CHAN(uint64_t) in;
+    TUZA_CHAN(uint64_t) out;
     uint64_t prime;
 };
 
 static void generate(void *arg)
 {
-    tuza_chan *out = *(tuza_chan **)arg;
+    TUZA_CHAN(uint64_t) out = *(TUZA_CHAN(uint64_t) *)arg;
     for (uint64_t n = 2;; n++)
-        tuza_chan_send(out, &n);
+        TUZA_CHAN_SEND(out, n);
 }
 
 static void filter(void *arg)
 {
     const struct filter *f = arg;
     uint64_t n;
-    while (tuza_chan_recv(f->in, &n))
+    while (TUZA_CHAN_RECV(f->in, &n))
         if (n % f->prime != 0)
-            tuza_chan_send(f->out, &n);
+            TUZA_CHAN_SEND(f->out, n);
 }
 
 static bool started(int err)
@@ -58,12 +58,12 @@ static int app(int argc, char **argv)
             return 2;
         }
     }
-    tuza_chan *c = tuza_chan_make(sizeof(uint64_t), 0);
+    TUZA_CHAN(uint64_t) c = TUZA_CHAN_MAKE(uint64_t, 0);
     if (!started(tuza_go_copy(generate, &c, sizeof c)))
         return 1;
     for (long i = 0; i < count; i++) {
-        struct filter f = {.in = c, .out = tuza_chan_make(sizeof(uint64_t), 0)};
-        tuza_chan_recv(f.in, &f.prime);
+        struct filter f = {.in = c, .out = TUZA_CHAN_MAKE(uint64_t, 0)};
+        TUZA_CHAN_RECV(f.in, &f.prime);
         printf("%llu\n", (unsigned long long)f.prime);
         if (!started(tuza_go_copy(filter, &f, sizeof f)))
             return 1;
