@@ -48,7 +48,7 @@ install: setup-build
 	DESTDIR='$(DESTDIR)' cmake --install build/install
 
 format: setup-format
-	@find include src tests examples bench -name '*.[ch]' -print0 | xargs -0 clang-format -i
+	@find include src tests examples bench -regex '.*\.\([ch]\|cc\|hpp\)' -print0 | xargs -0 clang-format -i
 
 clean:
 	rm -rf build

@@ -19,7 +19,7 @@ FILE_MAX = 600
 CLANG_FORMAT = "14."  # others lay out some lines differently
 FOLDERS = ["src", "include", "tests", "examples", "bench", "cmake", "scripts", "docs", "tools", ".ci"]
 TOP = ["CMakeLists.txt", "CMakePresets.json", "Makefile", "tuza.map", "README.md", "ARCHITECTURE.md", "HACKING.md"]
-C_FILES = (".c", ".h", ".cc")
+C_FILES = (".c", ".h", ".cc", ".hpp")
 SOURCES = C_FILES + (".S",)
 TEXTS = SOURCES + (".py", ".sh", ".txt", ".cmake", ".in", ".json", ".rules", ".map", ".md", ".pml", ".go", "Makefile",
                    "scripts/setup", "scripts/test", ".ci/run", "bench/run")

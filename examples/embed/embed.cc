@@ -6,11 +6,11 @@
  *
  *     embed [-t THREADS] FILE...      lines, words and bytes of all files
  *
- * What to look at: Runtime (start and stop, paired by scope), Channel (a
- * reference for as long as the object lives), and that a std::thread blocks
- * on a channel like any goroutine does.
+ * What to look at: tuza::runtime (start and stop, paired by scope), channels
+ * of std::string, and that a std::thread blocks on a channel like any
+ * goroutine does.
  */
-#include <tuza.h>
+#include <tuza.hpp>
 
 #include <cerrno>
 #include <cstdio>
@@ -18,69 +18,15 @@
 #include <cstring>
 #include <exception>
 #include <fstream>
-#include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace
 {
-
-/* The runtime for as long as the object lives: when it goes, no goroutine and no thread of tuza's is left. */
-class Runtime
-{
-  public:
-    Runtime()
-    {
-        tuza_options options{};
-        options.flags = TUZA_NO_SIGNALS; /* the program's handlers are its own */
-        if (int err = tuza_start(&options); err < 0)
-            throw std::runtime_error(std::string("tuza_start: ") + std::strerror(-err));
-    }
-    ~Runtime()
-    {
-        tuza_stop(0);
-    }
-    Runtime(const Runtime &) = delete;
-    Runtime &operator=(const Runtime &) = delete;
-};
-
-/* A channel of pointers; who receives one owns what it points to. */
-template <typename T> class Channel
-{
-  public:
-    explicit Channel(std::size_t capacity) : c(tuza_chan_make(sizeof(T *), capacity))
-    {
-    }
-    ~Channel()
-    {
-        tuza_chan_unref(c);
-    }
-    Channel(const Channel &) = delete;
-    Channel &operator=(const Channel &) = delete;
-
-    void send(std::unique_ptr<T> value)
-    {
-        T *raw = value.release();
-        tuza_chan_send(c, &raw);
-    }
-    /* Null: closed and drained. */
-    std::unique_ptr<T> recv()
-    {
-        T *raw = nullptr;
-        tuza_chan_recv(c, &raw);
-        return std::unique_ptr<T>(raw);
-    }
-    void close()
-    {
-        tuza_chan_close(c);
-    }
-
-  private:
-    tuza_chan *c;
-};
 
 struct Count {
     unsigned long lines = 0, words = 0, bytes = 0;
@@ -95,8 +41,8 @@ struct Count {
 };
 
 struct Shared {
-    Channel<std::string> pieces{8};
-    Channel<Count> counts{0};
+    tuza::chan<std::string> pieces{8};
+    tuza::chan<Count> counts{0};
 };
 
 bool is_space(char c)
@@ -105,36 +51,35 @@ bool is_space(char c)
 }
 
 /* A goroutine: pieces are whole lines, so no word is in two of them. */
-void count(void *arg)
+void count(const Shared &shared)
 {
-    auto *shared = static_cast<Shared *>(arg);
-    auto total = std::make_unique<Count>();
-    while (auto piece = shared->pieces.recv()) {
+    Count total;
+    for (auto piece : shared.pieces) {
         bool in_word = false;
-        for (char c : *piece) {
-            total->lines += c == '\n';
-            total->words += !is_space(c) && !in_word;
+        for (char c : piece) {
+            total.lines += c == '\n';
+            total.words += !is_space(c) && !in_word;
             in_word = !is_space(c);
         }
-        total->bytes += piece->size();
+        total.bytes += piece.size();
     }
-    shared->counts.send(std::move(total));
+    shared.counts.send(total);
 }
 
 /* A thread of the program's. */
-void read_file(Shared &shared, const std::string &path)
+void read_file(const Shared &shared, const std::string &path)
 {
     std::ifstream file(path, std::ios::binary);
     if (!file)
         throw std::runtime_error(path + ": " + std::strerror(errno));
-    auto piece = std::make_unique<std::string>();
+    std::string piece;
     for (std::string line; std::getline(file, line);) {
-        *piece += line;
+        piece += line;
         if (!file.eof())
-            *piece += '\n';
-        if (piece->size() > 64 * 1024) {
+            piece += '\n';
+        if (piece.size() > 64 * 1024) {
             shared.pieces.send(std::move(piece));
-            piece = std::make_unique<std::string>();
+            piece.clear();
         }
     }
     shared.pieces.send(std::move(piece));
@@ -144,10 +89,10 @@ Count count_files(const std::vector<std::string> &paths, std::size_t readers)
 {
     Shared shared;
     int counters = 0, err = 0;
-    while (counters < 4 && (err = tuza_go(count, &shared)) == 0)
+    while (counters < 4 && (err = tuza::try_go([shared] { count(shared); })) == 0)
         counters++;
     if (counters == 0) /* else fewer will do */
-        throw std::runtime_error(std::string("tuza_go: ") + std::strerror(-err));
+        throw std::system_error(-err, std::generic_category(), "no goroutine");
 
     std::vector<std::exception_ptr> failures(readers);
     std::vector<std::thread> threads;
@@ -166,7 +111,7 @@ Count count_files(const std::vector<std::string> &paths, std::size_t readers)
 
     Count total;
     for (int i = 0; i < counters; i++)
-        total += *shared.counts.recv();
+        total += shared.counts.recv().value();
     for (auto &failure : failures)
         if (failure)
             std::rethrow_exception(failure);
@@ -188,7 +133,9 @@ int main(int argc, char **argv)
         return 2;
     }
     try {
-        Runtime runtime;
+        tuza_options options{};
+        options.flags = TUZA_NO_SIGNALS; /* the program's handlers are its own */
+        tuza::runtime runtime(&options);
         Count total = count_files(paths, readers);
         std::printf("%lu %lu %lu\n", total.lines, total.words, total.bytes);
     } catch (const std::exception &e) {
