@@ -8,6 +8,7 @@
 #   make check    the release build's tests alone: quick
 #   make bench    the benchmarks, with their twins in Go and on pthreads
 #   make install  PREFIX=/usr/local DESTDIR=
+#   make conformance   docs/conformance.md anew, from the tests
 #   make format   clang-format over the sources
 #   make clean
 
@@ -20,7 +21,7 @@ BUILD := build/release
 SETUP := scripts/setup
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check bench install format clean setup-build setup-test setup-bench setup-format
+.PHONY: all run test check bench conformance install format clean setup-build setup-test setup-bench setup-format
 
 all: setup-build
 	@cmake --preset release >/dev/null
@@ -46,6 +47,9 @@ install: setup-build
 	    -DTUZA_EXAMPLES=OFF -DTUZA_BENCH=OFF -DTUZA_WERROR=OFF >/dev/null
 	@cmake --build build/install
 	DESTDIR='$(DESTDIR)' cmake --install build/install
+
+conformance:
+	@scripts/conformance.py >docs/conformance.md.new && mv docs/conformance.md.new docs/conformance.md
 
 format: setup-format
 	@find include src tests examples bench -regex '.*\.\([ch]\|cc\|hpp\)' -print0 | xargs -0 clang-format -i
