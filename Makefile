@@ -7,6 +7,7 @@
 #   make test     everything: all presets (PRESETS='release tsan' for some)
 #   make check    the release build's tests alone: quick
 #   make bench    the benchmarks, with their twins in Go and on pthreads
+#   make man      the manual pages, into build/man; man -M build/man tuza
 #   make install  PREFIX=/usr/local DESTDIR=
 #   make conformance   docs/conformance.md anew, from the tests
 #   make format   clang-format over the sources
@@ -21,7 +22,7 @@ BUILD := build/release
 SETUP := scripts/setup
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check bench conformance install format clean setup-build setup-test setup-bench setup-format
+.PHONY: all run test check bench man conformance install format clean setup-build setup-test setup-bench setup-format
 
 all: setup-build
 	@cmake --preset release >/dev/null
@@ -40,6 +41,9 @@ check: setup-test
 
 bench: setup-bench all
 	bench/run $(BUILD)
+
+man: setup-build
+	@scripts/manpages.py . build/man
 
 # Built for its prefix in a folder of its own: only the two libraries.
 install: setup-build

@@ -31,3 +31,18 @@ if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT IS_ABSOLUTE "${CMAKE_INSTAL
 endif()
 configure_file(cmake/tuza.pc.in tuza.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tuza.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Manual pages are made of the headers, where there is a Python to do it.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+    file(GLOB tuza_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.h ${PROJECT_SOURCE_DIR}/include/tuza/*.h)
+    add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/man/made
+        COMMAND ${CMAKE_COMMAND} -E rm -rf ${PROJECT_BINARY_DIR}/man
+        COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/manpages.py ${PROJECT_SOURCE_DIR}
+            ${PROJECT_BINARY_DIR}/man
+        COMMAND ${CMAKE_COMMAND} -E touch ${PROJECT_BINARY_DIR}/man/made
+        DEPENDS ${PROJECT_SOURCE_DIR}/scripts/manpages.py ${tuza_headers}
+        COMMENT "Manual pages" VERBATIM)
+    add_custom_target(tuza_man ALL DEPENDS ${PROJECT_BINARY_DIR}/man/made)
+    install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man3 ${PROJECT_BINARY_DIR}/man/man7 DESTINATION ${CMAKE_INSTALL_MANDIR})
+endif()

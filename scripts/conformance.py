@@ -15,8 +15,8 @@ HEAD = """<!-- SPDX-License-Identifier: BSD-3-Clause -->
 # Statement by statement
 
 What Go 1.27 does, in numbered statements ([in short](conformance/statements.txt)); for each of them the tests under
-`tests/` that name it, with the test functions or crash cases in brackets, and whether it is held. Where tuza differs the
-last column has what it does instead, and why, as [go-differences.md](go-differences.md) tells in full.
+`tests/` that name it, with the test functions or crash cases in brackets, and whether it is held. Where tuza differs
+the last column has what it does instead, and why, as [go-differences.md](go-differences.md) tells in full.
 
 """
 NUMBER = re.compile(r"\b([A-Z]{2})-(\d\d)\b(?: to (?:\1-)?(\d\d)\b)?")

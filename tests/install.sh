@@ -20,7 +20,8 @@ DESTDIR="$tmp/staging" cmake --install "$build" --prefix /opt/tuza >"$tmp/log" |
 }
 mv "$tmp/staging/opt/tuza" "$tmp/moved"
 lib=$(dirname "$(find "$tmp/moved" -name 'libtuza.so')")
-for file in include/tuza.h include/tuza.hpp include/tuza/go.h "${lib#"$tmp"/moved/}"/{libtuza.a,libtuza.so,libtuza.so.0}; do
+for file in include/tuza.h include/tuza.hpp include/tuza/go.h share/man/man3/tuza_chan_send.3 \
+    "${lib#"$tmp"/moved/}"/{libtuza.a,libtuza.so,libtuza.so.0}; do
     [[ -e $tmp/moved/$file ]] || {
         echo "not installed: $file"
         exit 1
