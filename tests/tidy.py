@@ -50,7 +50,8 @@ def functions(lines):
                     break
                 if not lines[above].startswith((" ", "\t")):
                     break
-            yield start, name, number - start + 1
+            if name != "?":  # a class, in C++
+                yield start, name, number - start + 1
             start = None
 
 
