@@ -8,7 +8,7 @@ install(TARGETS tuza tuza_static EXPORT tuzaTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/tuza.h include/tuza.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY include/tuza DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/tuza DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 
 set(tuza_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tuza)
 install(EXPORT tuzaTargets NAMESPACE tuza:: DESTINATION ${tuza_cmake_dir})

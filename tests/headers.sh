@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Compiles each public header alone, as C11, C17 and C++17, by gcc and clang,
-# without a warning; tuza.hpp as C++17 and C++20. Twice in one file: the guard is tested with it.
+# without a warning; those for C++ as C++17 and C++20. Twice in one file: the guard is tested with it.
 #
 # usage: headers.sh BUILD_DIR SOURCE_DIR
 set -u
@@ -34,11 +34,12 @@ for header in tuza.h tuza/*.h; do
         try "$cxx" -x c++ -std=c++17
     done
 done
-header=tuza.hpp
-printf '#include "%s"\n#include "%s"\nextern int tz_alone;\n' $header $header >"$tmp/alone.c"
-for cxx in g++ clang++; do
-    for std in c++17 c++20; do
-        try "$cxx" -x c++ -std=$std
+for header in tuza.hpp tuza/*.hpp; do
+    printf '#include "%s"\n#include "%s"\nextern int tz_alone;\n' "$header" "$header" >"$tmp/alone.c"
+    for cxx in g++ clang++; do
+        for std in c++17 c++20; do
+            try "$cxx" -x c++ -std=$std
+        done
     done
 done
 echo "$compiled compilations, $failed failed"

@@ -69,6 +69,10 @@ refused "$target" 'unsigned n; TUZA_CHAN_RECV(c, &n);'
 refused "$target" 'void *p = NULL; TUZA_CHAN_RECV(c, p);'
 refused "$target" 'const int n = 0; TUZA_CHAN_RECV(c, &n);'
 refused "$target" 'short n; if (TUZA_CHAN_TRY_RECV(c, &n, NULL)) { }'
+refused "$value" 'if (TUZA_CHAN_SEND_CONTEXT(c, 1.5, NULL)) { }'
+refused "$source_of" 'long n = 0; tuza_case s = TUZA_SEND_TO(c, &n); (void)s;'
+refused "$target" 'long n = 0; tuza_case s = TUZA_RECV_FROM(c, &n); (void)s;'
+refused "$target" 'long n; if (TUZA_CHAN_RECV_CONTEXT(c, &n, NULL)) { }'
 refused "$untyped" 'TUZA_CHAN_CLOSE(raw);'
 refused "$untyped" 'if (TUZA_CHAN_LEN(raw)) { }'
 
@@ -169,6 +173,7 @@ static int app(int argc, char **argv)
     void *any = &small; /* says nothing of a size */
     unsigned char bytes[sizeof n] = {0};
     bool ok;
+    tuza_case one = TUZA_RECV(c, &n);
     tuza_chan_send(c, &n);
     tuza_chan_send(c, pair);
     tuza_chan_send(c, bytes);
@@ -186,6 +191,10 @@ static int app(int argc, char **argv)
         tuza_chan_recv(c, &small);
     else if (strcmp(what, "try_recv") == 0)
         tuza_chan_try_recv(c, &small, NULL);
+    else if (strcmp(what, "select") == 0)
+        one = TUZA_RECV(c, &small), tuza_try_select(&one, 1);
+    else if (strcmp(what, "context") == 0)
+        (void)tuza_chan_send_context(c, &small, tuza_context_background());
     TUZA_CHAN_UNREF(t);
     tuza_chan_unref(c);
     puts("through");
@@ -204,7 +213,7 @@ for compiler in gcc clang g++ clang++; do
     fi
     tried=$((tried + 1))
     [[ $(timeout 60 ./check 2>&1) == through ]] || fail "$compiler: a check finds what is not there"
-    for what in send try_send recv try_recv; do
+    for what in send try_send recv try_recv select context; do
         tried=$((tried + 1))
         timeout 60 ./check "$what" >log 2>&1
         [[ $? == 2 ]] && grep -q '^panic: tuza: an element of 4 bytes for a channel of 8$' log ||

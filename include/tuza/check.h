@@ -58,5 +58,9 @@ static inline tuza_chan *tuza_check_elem(tuza_chan *c, size_t size)
 #define tuza_chan_try_send(c, elem) tuza_chan_try_send(tuza_check_elem(c, TUZA_CHECK_SIZE_(elem)), elem)
 #define tuza_chan_try_recv(c, elem, ok) \
     tuza_chan_try_recv(tuza_check_elem(c, TUZA_CHECK_SIZE_(elem)), elem, ok)
+#define tuza_chan_send_context(c, elem, ctx) \
+    tuza_chan_send_context(tuza_check_elem(c, TUZA_CHECK_SIZE_(elem)), elem, ctx)
+#define tuza_chan_recv_context(c, elem, ctx) \
+    tuza_chan_recv_context(tuza_check_elem(c, TUZA_CHECK_SIZE_(elem)), elem, ctx)
 
 #endif /* TUZA_CHECK_H */

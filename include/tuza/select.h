@@ -117,4 +117,12 @@ TUZA_API int tuza_try_select(tuza_case *cases, size_t n);
 
 TUZA_END_DECLS
 
+#ifdef TUZA_CHECK /* as <tuza/check.h> says of the calls */
+#undef TUZA_SEND
+#undef TUZA_RECV
+#define TUZA_SEND(c, ptr) tuza_case_send(tuza_check_elem((c), TUZA_CHECK_SIZE_(ptr)), (ptr))
+#define TUZA_RECV(c, ptr) \
+    tuza_case_make(tuza_check_elem((c), TUZA_CHECK_SIZE_(ptr)), (ptr), 0, TUZA_CASE_RECV)
+#endif
+
 #endif /* TUZA_SELECT_H */

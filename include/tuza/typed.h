@@ -25,6 +25,7 @@
 #include "tuza/chan.h"
 #include "tuza/context.h"
 #include "tuza/panic.h"
+#include "tuza/select.h"
 #include "tuza/time.h"
 
 #ifdef __cplusplus
@@ -48,7 +49,8 @@ static inline tuza_empty tuza_empty_value(void)
 #define TUZA_EMPTY tuza_empty_value()
 
 /*
- * TUZA_CHAN(T) is the type, TUZA_CHAN_MAKE(T, capacity) makes a channel.
+ * TUZA_CHAN(T) is the type, TUZA_CHAN_MAKE(T, capacity) makes a channel,
+ * TUZA_CHAN_MAKE_DROP(T, capacity, drop) one whose elements are dropped.
  * Go: chan T, make(chan T, capacity).
  *
  * TUZA_CHAN_SEND(c, value) and TUZA_CHAN_TRY_SEND(c, value) send a value: of
@@ -62,6 +64,10 @@ static inline tuza_empty tuza_empty_value(void)
  * TUZA_CHAN_RECV(c, ptr) and TUZA_CHAN_TRY_RECV(c, ptr, ok) receive into *ptr;
  * NULL throws the element away. Go: v, ok := <-c.
  *
+ * TUZA_CHAN_SEND_CONTEXT(c, value, ctx), TUZA_CHAN_SEND_AT_CONTEXT(c, ptr, ctx)
+ * and TUZA_CHAN_RECV_CONTEXT(c, ptr, ctx) give up when ctx is done.
+ * TUZA_SEND_TO(c, ptr) and TUZA_RECV_FROM(c, ptr) are cases of a select.
+ *
  * TUZA_CHAN_CLOSE(c), _REF(c), of the type of c, _UNREF(c), _LEN(c), _CAP(c).
  *
  * TUZA_CHAN_UNTYPED(c) is the tuza_chan * that c is, for calls that take one;
@@ -70,11 +76,12 @@ static inline tuza_empty tuza_empty_value(void)
  * TUZA_TIMER_CHAN(t) is a timer's as a TUZA_CHAN(int64_t),
  * TUZA_CONTEXT_DONE(ctx) a context's as a TUZA_CHAN(tuza_empty).
  */
-#define TUZA_CHAN_MAKE(T, capacity) TUZA_CAST_(T, tuza_chan_make(sizeof(T), capacity))
-#define TUZA_CHAN_TYPED(T, chan)    TUZA_CAST_(T, tuza_typed_check(chan, sizeof(T)))
-#define TUZA_CHAN_UNTYPED(c)        TUZA_UNTYPED_(c)
-#define TUZA_TIMER_CHAN(t)          TUZA_CAST_(int64_t, tuza_timer_chan(t))
-#define TUZA_CONTEXT_DONE(ctx)      TUZA_CAST_(tuza_empty, tuza_context_done(ctx))
+#define TUZA_CHAN_MAKE(T, capacity)            TUZA_CAST_(T, tuza_chan_make(sizeof(T), capacity))
+#define TUZA_CHAN_MAKE_DROP(T, capacity, drop) TUZA_CAST_(T, tuza_chan_make_drop(sizeof(T), capacity, drop))
+#define TUZA_CHAN_TYPED(T, chan)               TUZA_CAST_(T, tuza_typed_check(chan, sizeof(T)))
+#define TUZA_CHAN_UNTYPED(c)                   TUZA_UNTYPED_(c)
+#define TUZA_TIMER_CHAN(t)                     TUZA_CAST_(int64_t, tuza_timer_chan(t))
+#define TUZA_CONTEXT_DONE(ctx)                 TUZA_CAST_(tuza_empty, tuza_context_done(ctx))
 
 #define TUZA_CHAN_CLOSE(c) tuza_chan_close(TUZA_UNTYPED_(c))
 #define TUZA_CHAN_UNREF(c) tuza_chan_unref(TUZA_UNTYPED_(c))
@@ -85,6 +92,12 @@ static inline tuza_empty tuza_empty_value(void)
 #define TUZA_CHAN_TRY_SEND_AT(c, ptr)  tuza_chan_try_send(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
 #define TUZA_CHAN_RECV(c, ptr)         tuza_chan_recv(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr))
 #define TUZA_CHAN_TRY_RECV(c, ptr, ok) tuza_chan_try_recv(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr), ok)
+#define TUZA_CHAN_SEND_AT_CONTEXT(c, ptr, ctx) \
+    tuza_chan_send_context(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr), ctx)
+#define TUZA_CHAN_RECV_CONTEXT(c, ptr, ctx) \
+    tuza_chan_recv_context(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr), ctx)
+#define TUZA_SEND_TO(c, ptr)   TUZA_SEND(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
+#define TUZA_RECV_FROM(c, ptr) TUZA_RECV(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr))
 
 /* What TUZA_CHAN_TYPED calls: not for use by hand. */
 static inline tuza_chan *tuza_typed_check(tuza_chan *c, size_t size)
@@ -106,6 +119,8 @@ struct tuza_typed; /* never completed: nobody has an argument to call a channel 
 
 #define TUZA_CHAN_SEND(c, ...)     tuza_chan_send(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (__VA_ARGS__)))
 #define TUZA_CHAN_TRY_SEND(c, ...) tuza_chan_try_send(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (__VA_ARGS__)))
+#define TUZA_CHAN_SEND_CONTEXT(c, value, ctx) \
+    tuza_chan_send_context(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (value)), ctx)
 
 #define TUZA_SAME_(a, b) __builtin_types_compatible_p(a, b)
 #define TUZA_ASSERT_(condition, text)    \
@@ -158,8 +173,9 @@ template <typename T> using tuza_typed_chan = tuza_typed<T> *;
 #define TUZA_CAST_(T, chan) reinterpret_cast<TUZA_CHAN(T)>(chan)
 #define TUZA_CHAN_REF(c)    tuza_typed_ref(c)
 
-#define TUZA_CHAN_SEND(c, ...)     tuza_typed_send(c, __VA_ARGS__)
-#define TUZA_CHAN_TRY_SEND(c, ...) tuza_typed_try_send(c, __VA_ARGS__)
+#define TUZA_CHAN_SEND(c, ...)                tuza_typed_send(c, __VA_ARGS__)
+#define TUZA_CHAN_TRY_SEND(c, ...)            tuza_typed_try_send(c, __VA_ARGS__)
+#define TUZA_CHAN_SEND_CONTEXT(c, value, ctx) tuza_typed_send_context(c, value, ctx)
 
 #define TUZA_UNTYPED_(c)     tuza_typed_untyped(c)
 #define TUZA_SOURCE_(c, ptr) tuza_typed_source<std::decay_t<decltype(c)>>(ptr)
@@ -226,6 +242,12 @@ template <typename T, typename V> inline bool tuza_typed_try_send(tuza_typed<T> 
 {
     tuza_typed_value<T, V> v(value);
     return tuza_chan_try_send(tuza_typed_untyped(c), &v.elem);
+}
+template <typename T, typename V>
+inline int tuza_typed_send_context(tuza_typed<T> *c, const V &value, tuza_context *ctx)
+{
+    tuza_typed_value<T, V> v(value);
+    return tuza_chan_send_context(tuza_typed_untyped(c), &v.elem, ctx);
 }
 
 /* What the channel of type C has elements of. */

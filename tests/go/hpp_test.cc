@@ -3,6 +3,7 @@
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=4 | env GOMAXPROCS=4 TUZA_CHAOS=9
 #include <tuza.hpp>
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -299,6 +300,99 @@ TEST(contexts)
         CHECK(background.with_timeout(1h).deadline() > tuza_now());
         value = std::move(copy);
     }
+    CHECK_EQ(flag_get(&alive), 0);
+}
+
+/* SE-05, SE-09, SE-11: what a select did not do is as it was. */
+TEST(select)
+{
+    tuza::chan<std::string> in(1), out(1);
+    tuza::chan<std::unique_ptr<counted>> owners(1);
+    std::string text = "a text that is too long to lie in the string itself", kept = text, got;
+    auto owner = std::make_unique<counted>(4);
+    bool closed = false, timed_out = false;
+    auto cases = [&] {
+        return tuza::select(tuza::on_recv(in,
+                                          [&](std::optional<std::string> v) {
+                                              CHECK(text == kept);
+                                              closed = !v;
+                                              got = v.value_or("");
+                                          }),
+                            tuza::on_send(owners, owner, [] {}),
+                            tuza::on_timeout(1h, [&] { timed_out = true; }));
+    };
+    CHECK_EQ(cases(), 1);
+    CHECK(!owner);
+    owner = std::make_unique<counted>(5);
+    in.send(text);
+    text = kept;
+    CHECK_EQ(cases(), 0);
+    CHECK(got == kept && owner && owner->n == 5);
+    in.close();
+    CHECK_EQ(cases(), 0);
+    CHECK(closed && owner);
+    CHECK(tuza::select(tuza::on_timeout(0ns, [&] { timed_out = true; })) == 0);
+    CHECK(timed_out);
+
+    auto offer = [&] {
+        return tuza::try_select(tuza::on_send(out, text, [] {}), tuza::on_recv(owners, [](auto) {}));
+    };
+    CHECK(offer() && offer());
+    tuza::chan<std::string> nil;
+    text = kept;
+    CHECK(!tuza::try_select(tuza::on_send(nil, text, [] {})));
+    CHECK(text == kept);
+    tuza::context ctx = tuza::context().with_cancel();
+    ctx.cancel();
+    bool done = false;
+    CHECK(tuza::select(tuza::on_done(ctx, [&] { done = true; })) == 0);
+    CHECK(done);
+    owner.reset();
+    CHECK_EQ(flag_get(&alive), 0);
+}
+
+/* Sends and receives that a context ends. */
+TEST(with_contexts)
+{
+    tuza::chan<std::string> c(0);
+    tuza::context ctx = tuza::context().with_timeout(1ms);
+    std::string text = "a text that is too long to lie in the string itself", kept = text;
+    int err = 0;
+    CHECK_EQ(c.send(text, ctx.get()), -ETIMEDOUT);
+    CHECK(text == kept);
+    CHECK(!c.recv(ctx.get(), &err));
+    CHECK_EQ(err, -ETIMEDOUT);
+    tuza::go([=] { c.send(kept); });
+    CHECK(c.recv(nullptr, &err) == kept);
+    CHECK_EQ(err, 0);
+    c.close();
+    CHECK(!c.recv(nullptr, &err));
+    CHECK_EQ(err, 0);
+}
+
+/* SY-04, SY-15, SY-22: tuza's mutexes under the locks of the standard library. */
+TEST(sync)
+{
+    static tuza::mutex a, b;
+    static tuza::cond changed;
+    static long sum, waiting;
+    tuza::waitgroup wg;
+    for (int i = 0; i < 10; i++)
+        wg.go([owned = std::make_unique<counted>(1)] {
+            for (int k = 0; k < 1000; k++) {
+                std::scoped_lock both(a, b);
+                sum += owned->n;
+            }
+            std::unique_lock<tuza::mutex> lock(a);
+            waiting++;
+            changed.wait(lock, [] { return waiting == 10 || sum < 0; });
+            changed.broadcast();
+        });
+    wg.wait();
+    std::lock_guard<tuza::mutex> lock(a);
+    CHECK_EQ(sum, 10000);
+    CHECK(!a.try_lock());
+    settle(1);
     CHECK_EQ(flag_get(&alive), 0);
 }
 

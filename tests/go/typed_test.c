@@ -245,4 +245,36 @@ TEST(typed_and_untyped)
     tuza_context_unref(ctx);
 }
 
+static int dropped;
+static void drop(void *elem)
+{
+    dropped += *(int *)elem;
+}
+
+/* SE-04, CX-10: select, contexts, and elements that are dropped. */
+TEST(select_and_contexts)
+{
+    TUZA_CHAN(int) c = TUZA_CHAN_MAKE_DROP(int, 2, drop);
+    TUZA_CHAN(double) d = TUZA_CHAN_MAKE(double, 1);
+    int n = 7, got = 0;
+    double x = 0;
+    tuza_case cases[] = {TUZA_RECV_FROM(c, &got), TUZA_RECV_FROM(d, &x), TUZA_SEND_TO(c, &n)};
+    CHECK_EQ(tuza_select(cases, 3), 2);
+    CHECK_EQ(tuza_select(cases, 2), 0);
+    CHECK(cases[0].ok && got == 7);
+    CHECK_EQ(tuza_try_select(cases, 2), -1);
+
+    tuza_context *ctx = tuza_context_with_cancel(tuza_context_background());
+    CHECK_EQ(TUZA_CHAN_SEND_CONTEXT(c, 3, ctx), 0);
+    CHECK_EQ(TUZA_CHAN_SEND_AT_CONTEXT(c, &n, ctx), 0);
+    CHECK_EQ(TUZA_CHAN_RECV_CONTEXT(c, &got, ctx), 1);
+    CHECK_EQ(got, 3);
+    tuza_context_cancel(ctx);
+    CHECK_EQ(TUZA_CHAN_RECV_CONTEXT(d, &x, ctx), -ECANCELED);
+    tuza_context_unref(ctx);
+    TUZA_CHAN_UNREF(d);
+    TUZA_CHAN_UNREF(c);
+    CHECK_EQ(dropped, 7);
+}
+
 TEST_MAIN_TUZA()
