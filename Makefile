@@ -6,7 +6,7 @@
 #   make run      build, and serve a folder over HTTP: DIR=. ADDR=127.0.0.1:8080 ARGS=
 #   make test     everything: all presets (PRESETS='release tsan' for some)
 #   make check    the release build's tests alone: quick
-#   make bench    the benchmarks, with their twins in Go and on pthreads
+#   make bench    the benchmarks, with their twins in Go and on pthreads; draws docs/bench.svg
 #   make man      the manual pages, into build/man; man -M build/man tuza
 #   make install  PREFIX=/usr/local DESTDIR=
 #   make conformance   docs/conformance.md anew, from the tests
@@ -40,7 +40,8 @@ check: setup-test
 	@scripts/test release
 
 bench: setup-bench all
-	bench/run $(BUILD)
+	bench/run $(BUILD) --data docs/bench.json
+	bench/chart.py docs/bench.json >docs/bench.svg
 
 man: setup-build
 	@scripts/manpages.py . build/man
