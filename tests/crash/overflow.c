@@ -135,10 +135,12 @@ static void overflow_in_handler(int sig)
     overflow_small(NULL);
 }
 
-/* SO-02: the scheduler's stack: a handler of the program's, without an alternate stack, runs there. */
+/* SO-02, TB-15: the scheduler's stack: a handler of the program's, without an alternate stack, runs there. */
 //! overflow_g0 not tsan
 //> runtime: morestack on g0, stack [@X@ @X@], sp=@X@
 //> fatal error: morestack on g0
+//>
+//> runtime stack:
 static int overflow_g0(void)
 {
     struct sigaction act = {.sa_handler = overflow_in_handler};

@@ -292,6 +292,26 @@ static int longjmp_over_block(void)
     return 0;
 }
 
+static void defer_without_end(void *arg)
+{
+    tuza_chan_close(arg);
+    tuza_chan_recv(NULL, NULL);
+}
+static void crashes_for_ever(void *arg)
+{
+    tuza_defer(defer_without_end, arg);
+    tuza_panic("crash");
+}
+/* XH-27: an exit waits for no panic. */
+//! exit_amid_panic exit 5
+static int exit_amid_panic(void)
+{
+    tuza_chan *c = tuza_chan_make(0, 0);
+    crash_go(crashes_for_ever, c);
+    tuza_chan_recv(c, NULL);
+    tuza_exit(5);
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
@@ -312,6 +332,7 @@ static const crash_case cases[] = {
     CASE(fault_in_libc),
     CASE(fault_in_another),
     CASE(longjmp_over_block),
+    CASE(exit_amid_panic),
     {NULL, NULL},
 };
 

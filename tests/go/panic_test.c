@@ -483,4 +483,31 @@ TEST(threads)
     }
 }
 
+static void recovers_no_order(void *arg)
+{
+    CHECK_STR(tuza_recover(), "no order");
+    *(bool *)arg = true;
+}
+static int panics_in_compare(const void *a, const void *b)
+{
+    (void)a, (void)b;
+    tuza_panic("no order");
+}
+static void sorts(void *arg)
+{
+    tuza_defer(recovers_no_order, arg);
+    int v[8] = {8, 7, 6, 5, 4, 3, 2, 1};
+    qsort(v, 8, sizeof v[0], panics_in_compare);
+}
+
+/* FT-06: a panic passes the frames of other code, libc's here, and drops them. */
+TEST(through_other_code)
+{
+    for (int i = 0; i < 1000; i++) {
+        bool seen = false;
+        CHECK(!tuza_call(sorts, &seen));
+        CHECK(seen);
+    }
+}
+
 TEST_MAIN_TUZA()

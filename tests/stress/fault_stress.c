@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Faults that are recovered from, 100,000 in all, by goroutines, goroutines
- * locked to their threads and foreign threads at once, while others ask for
- * everybody's frames. After each the signal mask, the signal stack and the
- * variables around are as before.
+ * LK-48, PN-31: faults that are recovered from, 100,000 in all, by
+ * goroutines, goroutines locked to their threads and foreign threads at once,
+ * while others ask for everybody's frames. After each the signal mask, the
+ * signal stack and the variables around are as before.
  */
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=2 | env GOMAXPROCS=8 | env GOMAXPROCS=4 TUZA_CHAOS=3 | timeout 900
 #include "stress/stress.h"

@@ -29,6 +29,27 @@ static int exit_locked(int argc, char **argv)
     tuza_goexit();
 }
 
+/* Over and over: a wake that comes before the last sleep says nothing. */
+static void wake_first(void *arg)
+{
+    for (;;) {
+        tz_note_wake(arg);
+        tuza_sleep(TUZA_MILLISECOND);
+    }
+}
+
+/* Parks the first thread for good, and wakes it all the same. */
+static int wake_parked(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    tuza_lock_os_thread();
+    tz_m *first = tz_enter();
+    tz_leave(first);
+    if (tuza_go(wake_first, &first->park) < 0)
+        return 1;
+    tuza_goexit();
+}
+
 /* Runs this program with an argument; what it printed, in a static buffer, and its exit code. */
 static const char *child(const char *arg, int *code)
 {
@@ -65,8 +86,21 @@ TEST(exit_while_locked)
                       "fatal error: exited a goroutine internally locked to the OS thread\n") != NULL);
 }
 
+/* LK-29: where main has ended, locked, the process's first thread is not to be woken. */
+TEST(first_thread_woken)
+{
+    int code;
+    const char *out = child("wake", &code);
+    CHECK_EQ(code, 2);
+    CHECK(strstr(out, "fatal error: locked m0 woke up\n") != NULL);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "wake") == 0) {
+        tuza_lock_os_thread(); /* main stays on this thread */
+        return tuza_run(wake_parked, argc, argv);
+    }
     if (argc > 1 && strcmp(argv[1], "unlock") == 0)
         return tuza_run(unlock_unlocked, argc, argv);
     if (argc > 1 && strcmp(argv[1], "exit") == 0)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waits for descriptors and the report of a deadlock; the lines that begin
+ * with //! say how they end (run.sh). The peer is a process of its own, since
+ * nothing else in this one may be able to wake anybody.
+ */
+#include <sys/wait.h>
+
+#include "crash/crash.h"
+
+static pid_t peer;
+
+/* The read end of a pipe into which a child writes after a while. */
+static int written_late(void)
+{
+    int fd[2];
+    if (pipe(fd) < 0)
+        _exit(99);
+    peer = fork();
+    if (peer == 0) {
+        close(fd[0]);
+        usleep(300000);
+        _exit(write(fd[1], "x", 1) == 1 ? 0 : 1);
+    }
+    close(fd[1]);
+    return fd[0];
+}
+
+static void reads(void *arg)
+{
+    char c;
+    if (tuza_read(*(int *)arg, &c, 1) != 1)
+        _exit(99);
+}
+
+/* NP-02, DL-07: all goroutines wait, one of them for a descriptor. That is no deadlock. */
+//! read_is_no_deadlock exit 0 procs 1 procs 4
+//1 read
+static int read_is_no_deadlock(void)
+{
+    int fd = written_late();
+    reads(&fd);
+    puts("read");
+    return waitpid(peer, NULL, 0) == peer ? 0 : 1;
+}
+
+/* NP-02: the wait is another goroutine's; when that has ended there is one. */
+//! deadlock_after_read procs 1 procs 4
+//> fatal error: all goroutines are asleep - deadlock!
+//>
+//> goroutine 1 [chan receive]:
+//- goroutine 2
+static int deadlock_after_read(void)
+{
+    int fd = written_late();
+    crash_go(reads, &fd);
+    tuza_chan_recv(tuza_chan_make(0, 0), NULL);
+    return 0;
+}
+
+#define CASE(name)  \
+    {               \
+#name, name \
+    }
+static const crash_case cases[] = {
+    CASE(read_is_no_deadlock),
+    CASE(deadlock_after_read),
+    {NULL, NULL},
+};
+CRASH_MAIN(cases)
