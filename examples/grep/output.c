@@ -6,11 +6,9 @@
  * parts, messages at once and in their place among the lines.
  *
  * When standard error is a terminal, a goroutine draws a progress line there
- * every 100 ms. Printer and progress share the terminal through a channel of
- * capacity 1 that holds a token: whoever has received it may write, and sends
- * it back (a lock, spelled as a channel). The token guards the counters too.
- * At the end the printer keeps it, so nothing is drawn after the line has
- * been erased.
+ * every 100 ms. Printer and progress share the terminal, and the counters,
+ * under a mutex. At the end the printer keeps it, so nothing is drawn after
+ * the line has been erased.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +20,8 @@
 enum { WRITE_SIZE = 64 * 1024 };
 
 struct screen {
-    TUZA_CHAN(tuza_empty) token; /* NULL: no progress line */
+    bool on; /* there is a progress line: the rest is under the lock */
+    tuza_mutex lock;
     bool shown;
     unsigned long files, matches;
 };
@@ -34,16 +33,6 @@ struct printer {
     bool matched, failed; /* what the exit code says */
     bool reader_gone;
 };
-
-static void take(struct screen *s)
-{
-    TUZA_CHAN_RECV(s->token, NULL);
-}
-
-static void give_back(struct screen *s)
-{
-    TUZA_CHAN_SEND(s->token, TUZA_EMPTY);
-}
 
 /* Returns 0 or what errno said. */
 static int write_all(int fd, const char *at, size_t len)
@@ -74,19 +63,19 @@ static void show_progress(void *arg)
     struct screen *s = arg;
     for (;;) {
         tuza_sleep(100 * TUZA_MILLISECOND);
-        take(s);
+        tuza_mutex_lock(&s->lock);
         char line[160];
         int len = snprintf(line, sizeof line, "\r\033[K%lu files, %lu matches, %d goroutines", s->files,
                            s->matches, tuza_num_goroutine());
         s->shown = write_all(STDERR_FILENO, line, (size_t)len) == 0;
-        give_back(s);
+        tuza_mutex_unlock(&s->lock);
     }
 }
 
 static void write_over_progress(struct printer *p, int fd, const struct text *t)
 {
-    if (p->screen->token != NULL) {
-        take(p->screen);
+    if (p->screen->on) {
+        tuza_mutex_lock(&p->screen->lock);
         erase(p->screen);
     }
     int err = write_all(fd, t->at, t->len);
@@ -100,8 +89,8 @@ static void write_over_progress(struct printer *p, int fd, const struct text *t)
             free(message.at);
         }
     }
-    if (p->screen->token != NULL)
-        give_back(p->screen);
+    if (p->screen->on)
+        tuza_mutex_unlock(&p->screen->lock);
 }
 
 static void flush(struct printer *p)
@@ -128,12 +117,12 @@ static void print_piece(struct printer *p, const struct piece *piece)
 
 static void count(struct screen *s, unsigned long files, unsigned long matches)
 {
-    if (s->token == NULL)
+    if (!s->on)
         return;
-    take(s);
+    tuza_mutex_lock(&s->lock);
     s->files += files;
     s->matches += matches;
-    give_back(s);
+    tuza_mutex_unlock(&s->lock);
 }
 
 /* The next channel of results; someone who watches sees all there is before the printer waits. */
@@ -152,13 +141,7 @@ static void start_progress(struct screen *s)
 {
     if (!isatty(STDERR_FILENO))
         return;
-    s->token = TUZA_CHAN_MAKE(tuza_empty, 1);
-    if (tuza_go(show_progress, s) != 0) {
-        TUZA_CHAN_UNREF(s->token); /* the search goes on without the line */
-        s->token = NULL;
-        return;
-    }
-    give_back(s);
+    s->on = tuza_go(show_progress, s) == 0; /* else the search goes on without the line */
 }
 
 int print_in_order(TUZA_CHAN(results) order)
@@ -180,8 +163,8 @@ int print_in_order(TUZA_CHAN(results) order)
     if (!p.reader_gone)
         flush(&p);
     free(p.out.at);
-    if (screen.token != NULL) {
-        take(&screen);
+    if (screen.on) {
+        tuza_mutex_lock(&screen.lock);
         erase(&screen);
     }
     return p.failed ? 2 : p.matched ? 0 : 1;

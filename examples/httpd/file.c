@@ -24,7 +24,7 @@
 enum { BUCKETS = 4096 };
 
 static struct table {
-    struct lock lock;
+    tuza_mutex lock;
     struct file *buckets[BUCKETS];
     size_t count;
     size_t hand; /* the bucket where room is made next */
@@ -34,7 +34,6 @@ static atomic_bool stepwise;
 
 void files_init(void)
 {
-    lock_init(&table.lock);
     stepwise = options.stepwise;
 }
 
@@ -223,7 +222,7 @@ static void enter(struct file *f, const struct path *p, int64_t now)
         return;
     f->until = now + options.cache_ns;
     file_ref(f);
-    lock_take(&table.lock);
+    tuza_mutex_lock(&table.lock);
     struct file **at = find_locked(p, f->hash);
     if (*at)
         old = unlink_locked(at);
@@ -232,7 +231,7 @@ static void enter(struct file *f, const struct path *p, int64_t now)
     f->next = table.buckets[f->hash % BUCKETS];
     table.buckets[f->hash % BUCKETS] = f;
     table.count++;
-    lock_give(&table.lock);
+    tuza_mutex_unlock(&table.lock);
     if (old)
         file_put(old);
     if (gone)
@@ -242,7 +241,7 @@ static void enter(struct file *f, const struct path *p, int64_t now)
 void files_forget(void)
 {
     struct file *all = NULL;
-    lock_take(&table.lock);
+    tuza_mutex_lock(&table.lock);
     for (size_t i = 0; i < BUCKETS; i++) {
         while (table.buckets[i]) {
             struct file *f = unlink_locked(&table.buckets[i]);
@@ -250,7 +249,7 @@ void files_forget(void)
             all = f;
         }
     }
-    lock_give(&table.lock);
+    tuza_mutex_unlock(&table.lock);
     while (all) {
         struct file *f = all;
         all = f->next;
@@ -310,9 +309,9 @@ static struct file *look_again(const struct path *p, uint64_t hash, struct file 
         close(fd);
     } else if (fd >= 0 && old && is_same(old, &st)) {
         close(fd);
-        lock_take(&table.lock);
+        tuza_mutex_lock(&table.lock);
         old->until = now + options.cache_ns;
-        lock_give(&table.lock);
+        tuza_mutex_unlock(&table.lock);
         return old;
     } else if (fd >= 0 && (f = file_make(p, hash, fd, &st, status)) != NULL) {
         enter(f, p, now);
@@ -325,12 +324,12 @@ static struct file *look_again(const struct path *p, uint64_t hash, struct file 
 struct file *file_get(const struct path *p, int64_t *now, int *status)
 {
     uint64_t hash = hash_of(p->text, p->len);
-    lock_take(&table.lock);
+    tuza_mutex_lock(&table.lock);
     struct file *f = *find_locked(p, hash);
     bool good = f && f->until >= *now;
     if (f)
         file_ref(f);
-    lock_give(&table.lock);
+    tuza_mutex_unlock(&table.lock);
     if (good)
         return f;
     f = look_again(p, hash, f, *now, status);

@@ -19,8 +19,8 @@
  * other connections. Files are opened and read by ordinary blocking calls.
  *
  * A connection's state belongs to its goroutine. Shared are the table of open
- * files and the list of connections, each under a lock, which is spelled as a
- * channel of capacity 1: who has received its token has the lock.
+ * files and the list of connections, each under a mutex of tuza's: who waits
+ * for it is parked, and its thread runs others.
  */
 #ifndef EXAMPLE_HTTPD_H
 #define EXAMPLE_HTTPD_H
@@ -59,24 +59,6 @@ struct options {
     size_t files;       /* kept open, no more */
 };
 extern struct options options;
-
-/* A lock, spelled as a channel. */
-struct lock {
-    TUZA_CHAN(tuza_empty) token;
-};
-static inline void lock_init(struct lock *l)
-{
-    l->token = TUZA_CHAN_MAKE(tuza_empty, 1);
-    TUZA_CHAN_SEND(l->token, TUZA_EMPTY);
-}
-static inline void lock_take(struct lock *l)
-{
-    TUZA_CHAN_RECV(l->token, NULL);
-}
-static inline void lock_give(struct lock *l)
-{
-    TUZA_CHAN_SEND(l->token, TUZA_EMPTY);
-}
 
 /* text.c: growing text. Short of memory it stays as it is, and says so by `failed`. */
 struct text {

@@ -27,7 +27,7 @@ static struct server {
     atomic_bool draining;
     atomic_size_t open; /* connections, and 1 for who accepts */
 
-    struct lock lock; /* for the rest */
+    tuza_mutex lock; /* for the rest */
     struct conn *conns;
     struct totals ended; /* and accepted, refused */
 } server;
@@ -36,7 +36,6 @@ void server_init(TUZA_CHAN(int) events)
 {
     server.events = events;
     server.open = 1;
-    lock_init(&server.lock);
 }
 
 bool server_draining(void)
@@ -96,12 +95,12 @@ static void add_counts(struct totals *t, const struct counts *c)
 
 void server_left(struct conn *c)
 {
-    lock_take(&server.lock);
+    tuza_mutex_lock(&server.lock);
     *c->prev = c->next;
     if (c->next)
         c->next->prev = c->prev;
     add_counts(&server.ended, &c->counts);
-    lock_give(&server.lock);
+    tuza_mutex_unlock(&server.lock);
     tuza_close(c->fd); /* not before: server_drain and server_cut use the descriptors in the list */
     free(c);
     drop_open();
@@ -115,9 +114,9 @@ static void refuse(int fd)
         "Retry-After: 1\r\nConnection: close\r\n\r\n";
     (void)!send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     tuza_close(fd);
-    lock_take(&server.lock);
+    tuza_mutex_lock(&server.lock);
     server.ended.refused++;
-    lock_give(&server.lock);
+    tuza_mutex_unlock(&server.lock);
 }
 
 static void start(int fd)
@@ -131,14 +130,14 @@ static void start(int fd)
     }
     c->fd = fd;
     atomic_fetch_add_explicit(&server.open, 1, memory_order_relaxed);
-    lock_take(&server.lock);
+    tuza_mutex_lock(&server.lock);
     server.ended.accepted++;
     c->next = server.conns;
     c->prev = &server.conns;
     if (c->next)
         c->next->prev = &c->next;
     server.conns = c;
-    lock_give(&server.lock);
+    tuza_mutex_unlock(&server.lock);
     if (tuza_go(conn_serve, c) != 0)
         server_left(c);
 }
@@ -197,27 +196,27 @@ void server_drain(void)
     atomic_thread_fence(memory_order_seq_cst);
     tuza_cancel(server.listener);
     int64_t when = tuza_now() + options.grace_ns;
-    lock_take(&server.lock);
+    tuza_mutex_lock(&server.lock);
     for (struct conn *c = server.conns; c; c = c->next)
         tuza_set_read_deadline(c->fd, when);
-    lock_give(&server.lock);
+    tuza_mutex_unlock(&server.lock);
 }
 
 void server_cut(void)
 {
-    lock_take(&server.lock);
+    tuza_mutex_lock(&server.lock);
     for (struct conn *c = server.conns; c; c = c->next)
         tuza_cancel(c->fd);
-    lock_give(&server.lock);
+    tuza_mutex_unlock(&server.lock);
 }
 
 void server_totals(struct totals *t)
 {
-    lock_take(&server.lock);
+    tuza_mutex_lock(&server.lock);
     *t = server.ended;
     for (struct conn *c = server.conns; c; c = c->next)
         add_counts(t, &c->counts);
-    lock_give(&server.lock);
+    tuza_mutex_unlock(&server.lock);
     size_t open = atomic_load_explicit(&server.open, memory_order_relaxed);
     t->open = open - (server_draining() ? 0 : 1);
 }

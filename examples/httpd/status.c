@@ -18,13 +18,12 @@ struct sample {
     struct totals totals;
 };
 
-static struct lock lock;
+static tuza_mutex lock;
 static struct sample last, before; /* under the lock: the one to compare with is `before` */
 static int64_t started;
 
 void status_init(void)
 {
-    lock_init(&lock);
     started = tuza_now();
 }
 
@@ -37,13 +36,13 @@ static void take(struct sample *s)
 /* What there was some time ago; now takes its place for the looks to come. */
 static void compare_with(struct sample *old, const struct sample *now)
 {
-    lock_take(&lock);
+    tuza_mutex_lock(&lock);
     if (now->stats.time - last.stats.time >= RATE_LEAST) {
         before = last;
         last = *now;
     }
     *old = before;
-    lock_give(&lock);
+    tuza_mutex_unlock(&lock);
 }
 
 static void row(struct text *page, const char *name, uint64_t n)

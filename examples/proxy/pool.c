@@ -14,25 +14,14 @@
 #include "proxy.h"
 
 struct waiter {
-    struct pool *pool;
     struct waiter *next;
     uint64_t tried;
     TUZA_CHAN(int) answer; /* of capacity 1 */
 };
 
-static void lock(struct pool *p)
-{
-    TUZA_CHAN_SEND(p->lock, TUZA_EMPTY);
-}
-
-static void unlock(struct pool *p)
-{
-    TUZA_CHAN_RECV(p->lock, NULL);
-}
-
 void pool_init(struct pool *p, const struct options *o)
 {
-    *p = (struct pool){.options = o, .lock = TUZA_CHAN_MAKE(tuza_empty, 1), .after = &p->first};
+    *p = (struct pool){.options = o, .after = &p->first};
     p->backends = calloc(o->backend_count, sizeof *p->backends);
     if (p->backends == NULL) {
         fputs("proxy: no memory for the back-ends\n", stderr);
@@ -92,53 +81,58 @@ static void serve_waiters(struct pool *p)
     }
 }
 
-/* The timer's function. */
-static void give_up(void *arg)
+/* Whether the waiter was on the list still. */
+static bool take_off(struct pool *p, struct waiter *w)
 {
-    struct waiter *w = arg;
-    struct pool *p = w->pool;
-    lock(p);
-    for (struct waiter **at = &p->first; *at != NULL; at = &(*at)->next) {
-        if (*at == w) {
-            answer(p, at, -EBUSY);
-            break;
-        }
+    tuza_mutex_lock(&p->lock);
+    struct waiter **at = &p->first;
+    while (*at != NULL && *at != w)
+        at = &(*at)->next;
+    bool there = *at == w;
+    if (there) {
+        *at = w->next;
+        if (p->after == &w->next)
+            p->after = at;
     }
-    unlock(p);
+    tuza_mutex_unlock(&p->lock);
+    return there;
 }
 
 /* With the lock held, which is given up. */
 static int wait_for_place(struct pool *p, uint64_t tried)
 {
-    struct waiter w = {.pool = p, .tried = tried, .answer = TUZA_CHAN_MAKE(int, 1)};
+    struct waiter w = {.tried = tried, .answer = TUZA_CHAN_MAKE(int, 1)};
+    int result;
     *p->after = &w;
     p->after = &w.next;
-    unlock(p);
-    tuza_timer *timer = tuza_after_func(p->options->wait, give_up, &w);
-    int result;
-    TUZA_CHAN_RECV(w.answer, &result);
-    tuza_timer_stop_wait(timer); /* w goes with this frame */
-    tuza_timer_free(timer);
+    tuza_mutex_unlock(&p->lock);
+    tuza_case cases[] = {TUZA_RECV_FROM(w.answer, &result), TUZA_TIMEOUT(p->options->wait)};
+    if (tuza_select(cases, 2) == 1) {
+        if (take_off(p, &w))
+            result = -EBUSY;
+        else /* it has come meanwhile */
+            TUZA_CHAN_RECV(w.answer, &result);
+    }
     TUZA_CHAN_UNREF(w.answer);
     return result;
 }
 
 int pool_take(struct pool *p, uint64_t tried)
 {
-    lock(p);
+    tuza_mutex_lock(&p->lock);
     int result = choose(p, tried);
     if (result == -EBUSY && !p->options->refuse)
         return wait_for_place(p, tried);
-    unlock(p);
+    tuza_mutex_unlock(&p->lock);
     return result;
 }
 
 void pool_give_back(struct pool *p, int backend)
 {
-    lock(p);
+    tuza_mutex_lock(&p->lock);
     p->backends[backend].active--;
     serve_waiters(p);
-    unlock(p);
+    tuza_mutex_unlock(&p->lock);
 }
 
 /* With the lock held. True where that is news. */
@@ -154,12 +148,12 @@ static bool mark(struct backend *b, bool up)
 void pool_failed(struct pool *p, int backend, int err)
 {
     struct backend *b = &p->backends[backend];
-    lock(p);
+    tuza_mutex_lock(&p->lock);
     b->active--;
     b->failed_dials++;
     bool news = mark(b, false);
     serve_waiters(p);
-    unlock(p);
+    tuza_mutex_unlock(&p->lock);
     if (news)
         printf("proxy: %s is down: %s\n", b->address, tuza_strerror(err));
 }
@@ -167,11 +161,11 @@ void pool_failed(struct pool *p, int backend, int err)
 void pool_checked(struct pool *p, int backend, int err)
 {
     struct backend *b = &p->backends[backend];
-    lock(p);
+    tuza_mutex_lock(&p->lock);
     bool news = mark(b, err == 0);
     if (news)
         serve_waiters(p);
-    unlock(p);
+    tuza_mutex_unlock(&p->lock);
     if (news && err == 0)
         printf("proxy: %s is up again\n", b->address);
     else if (news)
@@ -180,17 +174,17 @@ void pool_checked(struct pool *p, int backend, int err)
 
 void pool_count(struct pool *p, enum outcome how, uint64_t up_bytes, uint64_t down_bytes)
 {
-    lock(p);
+    tuza_mutex_lock(&p->lock);
     p->outcomes[how]++;
     p->up_bytes += up_bytes;
     p->down_bytes += down_bytes;
-    unlock(p);
+    tuza_mutex_unlock(&p->lock);
 }
 
 void pool_report(struct pool *p)
 {
     static const char *const names[OUTCOMES] = {"served", "broken", "idle", "cut", "refused", "unreached"};
-    lock(p);
+    tuza_mutex_lock(&p->lock);
     fputs("proxy: connections:", stdout);
     for (int i = 0; i < OUTCOMES; i++)
         printf(" %s %llu", names[i], (unsigned long long)p->outcomes[i]);
@@ -202,5 +196,5 @@ void pool_report(struct pool *p)
                (unsigned long long)b->taken, (unsigned long long)b->failed_dials,
                (unsigned long long)b->went_down);
     }
-    unlock(p);
+    tuza_mutex_unlock(&p->lock);
 }

@@ -64,7 +64,7 @@ struct backend {
 struct waiter;
 struct pool {
     const struct options *options;
-    TUZA_CHAN(tuza_empty) lock; /* of capacity 1: who has sent holds it */
+    tuza_mutex lock;
     struct backend *backends;
     size_t next;                   /* where the next choice begins */
     struct waiter *first, **after; /* wait for a place, in order */
