@@ -12,8 +12,9 @@ import sys
 import textwrap
 import time
 
-ABOUT = {  # what follows the dash; the headers' comments begin otherwise
+ABOUT = {  # what follows the dash, where it is not the beginning of the header's comment
     "base": "version and attributes",
+    "bubble": "fake time for tests",
     "bufio": "buffered reading and writing on descriptors",
     "chan": "channels",
     "check": "comparing the sizes of elements at run time",
@@ -25,10 +26,10 @@ ABOUT = {  # what follows the dash; the headers' comments begin otherwise
     "local": "values of the goroutine's own",
     "net": "I/O on descriptors without a thread each",
     "panic": "panic, defer and recover",
+    "pool": "things to be used again",
     "select": "wait for one of several things",
     "signal": "signals as values on channels",
     "sync": "locks and their like for goroutines",
-    "synctest": "fake time for tests",
     "time": "the clock, sleeping, timers, tickers",
     "typed": "channels whose elements the compiler checks",
 }
@@ -279,7 +280,8 @@ def header_page(root, header, date, others):
     macros = [made[0] for _, statements in kept for made in map(macro, statements) if made and made[1] is not None]
     aliases += [name for name in dict.fromkeys(macros) if not name.endswith("_")]
     name = f"tuza-{short}"
-    about = [f".Nm {name}", f".Nd {ABOUT[short]}"]
+    first = re.split(r"[.:;]\s", " ".join(intro.split()))[0].rstrip(".")
+    about = [f".Nm {name}", ".Nd " + escape(ABOUT.get(short, first[:1].lower() + first[1:]))]
     return name, 3, list(page(name, 3, about, header, body, date, others)), aliases
 
 
