@@ -35,7 +35,7 @@ install(FILES ${PROJECT_BINARY_DIR}/tuza.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/
 # Manual pages are made of the headers, where there is a Python to do it.
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-    file(GLOB tuza_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.h ${PROJECT_SOURCE_DIR}/include/tuza/*.h)
+    file(GLOB tuza_headers CONFIGURE_DEPENDS include/*.h include/*.hpp include/tuza/*.h include/tuza/*.hpp)
     add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/man/made
         COMMAND ${CMAKE_COMMAND} -E rm -rf ${PROJECT_BINARY_DIR}/man
         COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/manpages.py ${PROJECT_SOURCE_DIR}

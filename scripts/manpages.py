@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Makes the manual pages of the public headers: tuza.7 of tuza.h, a page of
 section 3 for each other header (tuza-chan.3 of tuza/chan.h), and one for each
-function and macro (tuza_chan_send.3) that is that page.
+function and macro (tuza_chan_send.3) that is that page. tuza-cxx.3 is of
+tuza.hpp and all that it includes.
 
 usage: manpages.py SOURCE_DIR OUT_DIR
 """
@@ -285,6 +286,65 @@ def header_page(root, header, date, others):
     return name, 3, list(page(name, 3, about, header, body, date, others)), aliases
 
 
+def without_bodies(lines):
+    """A class or function of C++ as it is declared: no bodies, and of a class what is public."""
+    out, skip = [], ""
+    is_class = re.match(r"(template <.*> )?(class|struct) ", lines[0]) is not None
+    for line in lines:
+        if skip:
+            skip = "" if line == skip else skip
+        elif re.match(r" +(private|protected):$", line):
+            skip = "};"
+        elif re.match(r"  public:$", line) and is_class:
+            del out[2:]
+        elif re.match(r"    class \w+$", line):
+            out.append(line + ";")
+            skip = "    };"
+        elif line.strip() == "{" and not (is_class and line == "{"):
+            out[-1] = re.sub(r"(\)(?: noexcept)?) : .*", r"\1", out[-1]) + ";"
+            skip = line.replace("{", "}")
+        elif not re.match(r" +: \w", line) and line.strip():
+            out.append(line)
+    return out + (["};"] if is_class and out[-1] != "};" else [])
+
+
+def cxx_items(text):
+    """[(comment, [line])] of what the namespace has, but for its details."""
+    text = text[text.index("namespace tuza\n{\n") + len("namespace tuza\n{\n"):text.rindex("} // namespace tuza")]
+    text = re.sub(r"^namespace detail\n.*?^\} // namespace detail\n", "", text, flags=re.M | re.S)
+    comment, block = "", []
+    for line in text.split("\n"):
+        if block:
+            block.append(line)
+        elif line:
+            block = [line]
+        if not block:
+            continue
+        if block[0].startswith("/*"):
+            if line.endswith("*/"):
+                comment, block = comment_text("\n".join(block)), []
+        elif line in ("}", "};") or (line.endswith(";") and not line.startswith(" ") and len(block) == 1):
+            if not re.match(r"using |class \w+;", block[0]):
+                yield comment, block
+            comment, block = "", []
+
+
+def cxx_page(root, date, others):
+    folder = os.path.join(root, "include")
+    with open(os.path.join(folder, "tuza.hpp"), encoding="utf-8") as file:
+        text = file.read()
+    body = [".Sh SYNOPSIS", ".In tuza.hpp", ".Sh DESCRIPTION",
+            *paragraphs(comment_text(re.findall(r"/\*.*?\*/", text, flags=re.S)[1]))]
+    for name in re.findall(r'#include "(tuza/\w+\.hpp)"', text):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            part = file.read()
+        body.append(f".Ss In {name}")
+        for number, (comment, lines) in enumerate(cxx_items(part)):
+            body += [".Pp"] if number else []
+            body += [*literal(without_bodies(lines)), *([".Pp", *paragraphs(comment)] if comment else [])]
+    return list(page("tuza-cxx", 3, [".Nm tuza-cxx", ".Nd tuza for C++17"], "tuza.hpp", body, date, others))
+
+
 def headers(root):
     found = os.listdir(os.path.join(root, "include", "tuza"))
     return ["tuza.h"] + sorted(f"tuza/{name}" for name in found if name.endswith(".h"))
@@ -298,6 +358,7 @@ def main():
     newest = max(os.path.getmtime(os.path.join(root, "include", name)) for name in names)
     date = time.strftime("%B %-d, %Y", time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", newest))))
     others = [("tuza", 7)] + [(f"tuza-{os.path.basename(name)[:-2]}", 3) for name in names if name != "tuza.h"]
+    others.append(("tuza-cxx", 3))
     for header in names:
         name, section, lines, aliases = header_page(root, header, date, others)
         folder = os.path.join(out, f"man{section}")
@@ -305,6 +366,9 @@ def main():
         for alias, text in [(name, "\n".join(lines)), *((a, f".so man{section}/{name}.{section}") for a in aliases)]:
             with open(os.path.join(folder, f"{alias}.{section}"), "w", encoding="utf-8") as file:
                 file.write(text + "\n")
+
+    with open(os.path.join(out, "man3", "tuza-cxx.3"), "w", encoding="utf-8") as file:
+        file.write("\n".join(cxx_page(root, date, others)) + "\n")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,42 @@ class mutex
     tuza_mutex m = TUZA_MUTEX_INIT;
 };
 
+/* Many readers or one writer; for std::shared_lock as well. */
+class rwmutex
+{
+  public:
+    rwmutex() = default;
+    rwmutex(const rwmutex &) = delete;
+    rwmutex &operator=(const rwmutex &) = delete;
+    void lock()
+    {
+        tuza_rwmutex_lock(&rw);
+    }
+    [[nodiscard]] bool try_lock()
+    {
+        return tuza_rwmutex_trylock(&rw);
+    }
+    void unlock()
+    {
+        tuza_rwmutex_unlock(&rw);
+    }
+    void lock_shared()
+    {
+        tuza_rwmutex_rlock(&rw);
+    }
+    [[nodiscard]] bool try_lock_shared()
+    {
+        return tuza_rwmutex_tryrlock(&rw);
+    }
+    void unlock_shared()
+    {
+        tuza_rwmutex_runlock(&rw);
+    }
+
+  private:
+    tuza_rwmutex rw = TUZA_RWMUTEX_INIT;
+};
+
 /* Waits under a mutex of a std::unique_lock, as std::condition_variable. */
 class cond
 {

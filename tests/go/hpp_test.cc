@@ -4,6 +4,7 @@
 #include <tuza.hpp>
 
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -394,6 +395,14 @@ TEST(sync)
     CHECK(!a.try_lock());
     settle(1);
     CHECK_EQ(flag_get(&alive), 0);
+
+    static tuza::rwmutex rw;
+    {
+        std::shared_lock<tuza::rwmutex> one(rw), two(rw);
+        CHECK(!rw.try_lock());
+    }
+    std::unique_lock<tuza::rwmutex> writer(rw);
+    CHECK(!rw.try_lock_shared());
 }
 
 TEST_MAIN_TUZA()
