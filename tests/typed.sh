@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # ctest: release-only | timeout 600
 #
-# Typed channels. What must not compile is refused by gcc and clang, as C11 and
+# Typed channels, and those of <tuza.hpp>. What must not compile is refused by gcc and clang, as C11 and
 # as C++17, with a message that says what the matter is. What does compile is
 # the code of the plain calls. And under -DTUZA_CHECK the plain calls panic
 # where they are given an element of another size.
@@ -29,13 +29,15 @@ compile() { # compiler, further words
     esac
 }
 
+compilers=(gcc clang g++ clang++) header=tuza.h
+
 # refused "part of the message" 'statements'; c is a channel of int.
 refused() {
     local compiler
-    printf '#include <stddef.h>\n#include <tuza.h>\nstruct point { int x, y; };\n' >refused.c
+    printf '#include <stddef.h>\n#include <%s>\nstruct point { int x, y; };\n' "$header" >refused.c
     printf 'void f(TUZA_CHAN(int) c, tuza_chan *raw);\n' >>refused.c
     printf 'void f(TUZA_CHAN(int) c, tuza_chan *raw)\n{\n    (void)c, (void)raw;\n    %s\n}\n' "$2" >>refused.c
-    for compiler in gcc clang g++ clang++; do
+    for compiler in "${compilers[@]}"; do
         tried=$((tried + 1))
         if compile "$compiler" -fsyntax-only refused.c >log 2>&1; then
             fail "$compiler takes: $2"
@@ -75,6 +77,14 @@ refused "$target" 'long n = 0; tuza_case s = TUZA_RECV_FROM(c, &n); (void)s;'
 refused "$target" 'long n; if (TUZA_CHAN_RECV_CONTEXT(c, &n, NULL)) { }'
 refused "$untyped" 'TUZA_CHAN_CLOSE(raw);'
 refused "$untyped" 'if (TUZA_CHAN_LEN(raw)) { }'
+
+compilers=(g++ clang++) header=tuza.hpp
+refused "elements must be objects that can be moved" 'tuza::chan<const int> d;'
+refused "elements must be objects that can be moved" 'tuza::chan<tuza::runtime> d;'
+refused "a callable without arguments" 'tuza::go([](int) {});'
+refused "C's channels have bytes" 'tuza::chan<std::unique_ptr<int>>::adopt(raw);'
+refused "not copied as bytes; tuza::chan" 'TUZA_CHAN(std::unique_ptr<int>) d = nullptr; std::unique_ptr<int> p; TUZA_CHAN_SEND(d, p);'
+compilers=(gcc clang g++ clang++) header=tuza.h
 
 # The same code: each typed_NAME beside its plain_NAME.
 cat >same.c <<'END'

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <exception>
 
+#include <tuza.hpp>
+
 #include "go/help.h"
 
 static void (*scene)();
@@ -81,6 +83,14 @@ static void from_goroutine()
     tuza_chan_recv(nullptr, nullptr);
 }
 
+/* The callable is as whole as the frames. */
+static void from_callable()
+{
+    std::set_terminate(on_terminate);
+    tuza::go([o = std::make_unique<object>()] { throws(nullptr); });
+    tuza_chan_recv(nullptr, nullptr);
+}
+
 static void from_main()
 {
     std::set_terminate(on_terminate);
@@ -124,6 +134,7 @@ static void from_deferred_at_return()
 TEST(terminate)
 {
     check_terminates(from_goroutine);
+    check_terminates(from_callable);
     check_terminates(from_main);
     check_terminates(from_deferred);
     check_terminates(from_block);
