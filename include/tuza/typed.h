@@ -57,7 +57,7 @@ static inline tuza_empty tuza_empty_value(void)
  * the element type, or a number or pointer that becomes one without a loss.
  * That is an integer that is no wider, or an int, which constants and sums of
  * smaller integers are; any number where the element is a floating-point one;
- * a pointer that gains a const, or becomes a void *; NULL.
+ * a pointer that gains a const, or becomes a void *; NULL, nullptr in C++.
  * TUZA_CHAN_SEND_AT(c, ptr) and TUZA_CHAN_TRY_SEND_AT(c, ptr) send *ptr, for
  * arrays, and for elements too large to be copied twice. Go: c <- value.
  *
@@ -156,12 +156,15 @@ struct tuza_typed; /* never completed: nobody has an argument to call a channel 
 /* x, or where it is no pointer one that is like no other. */
 #define TUZA_POINTER_(x) __builtin_choose_expr(TUZA_IS_POINTER_(x), (x), (struct tuza_typed ***)0)
 
-#define TUZA_FITS_(elem, v)                                                \
-    (TUZA_SAME_(__typeof__(elem), __typeof__(v)) ||                        \
-     (TUZA_IS_INTEGER_(elem) && TUZA_IS_INTEGER_(v) &&                     \
-      (sizeof(v) <= sizeof(elem) || sizeof(v) <= sizeof(int))) ||          \
-     (TUZA_IS_REAL_(elem) && (TUZA_IS_INTEGER_(v) || TUZA_IS_REAL_(v))) || \
-     (TUZA_IS_POINTER_(elem) && TUZA_IS_POINTER_(v) &&                     \
+/* Of a bit-field too. */
+#define TUZA_TYPE_(v) __typeof__(((void)0, (v)))
+
+#define TUZA_FITS_(elem, v)                                                               \
+    (TUZA_SAME_(__typeof__(elem), TUZA_TYPE_(v)) ||                                       \
+     (TUZA_IS_INTEGER_(elem) && TUZA_IS_INTEGER_(v) &&                                    \
+      (sizeof(TUZA_TYPE_(v)) <= sizeof(elem) || sizeof(TUZA_TYPE_(v)) <= sizeof(int))) || \
+     (TUZA_IS_REAL_(elem) && (TUZA_IS_INTEGER_(v) || TUZA_IS_REAL_(v))) ||                \
+     (TUZA_IS_POINTER_(elem) && TUZA_IS_POINTER_(v) &&                                    \
       TUZA_SAME_(__typeof__(elem), __typeof__(1 ? TUZA_POINTER_(elem) : TUZA_POINTER_(v)))))
 
 #else

@@ -88,10 +88,15 @@ TEST(conversions)
     TUZA_CHAN_SEND(longs, s);
     TUZA_CHAN_SEND(longs, FEW);
     TUZA_CHAN_SEND(longs, true);
+    const struct flags {
+        unsigned few : 3;
+    } flags = {5};
+    TUZA_CHAN_SEND(longs, flags.few);
     long got = 0;
     CHECK(TUZA_CHAN_RECV(longs, &got) && got == 5);
     CHECK(TUZA_CHAN_RECV(longs, NULL));
     CHECK(TUZA_CHAN_RECV(longs, &got) && got == 1);
+    CHECK(TUZA_CHAN_RECV(longs, &got) && got == 5);
     TUZA_CHAN_UNREF(longs);
 
     TUZA_CHAN(uint8_t) bytes = TUZA_CHAN_MAKE(uint8_t, 1);
@@ -114,6 +119,13 @@ TEST(conversions)
     CHECK(TUZA_CHAN_RECV(texts, &text));
     CHECK_STR(text, "constant");
     CHECK(TUZA_CHAN_RECV(texts, &text) && text == own);
+
+#ifdef __cplusplus
+    TUZA_CHAN_SEND(texts, nullptr);
+#else
+    TUZA_CHAN_SEND(texts, NULL);
+#endif
+    CHECK(TUZA_CHAN_RECV(texts, &text) && text == NULL);
     TUZA_CHAN_UNREF(texts);
 
     TUZA_CHAN(void *) any = TUZA_CHAN_MAKE(void *, 1);
