@@ -16,8 +16,8 @@
  * are the same. Beside that:
  *
  *  - A panic runs deferred functions and no destructor, as <tuza/panic.h>
- *    says. What is to happen then too belongs in a TUZA_DEFER: a lock held by
- *    a std::lock_guard stays locked when a panic above it is recovered.
+ *    says. What is to happen then too belongs in a tuza::defer: a lock held
+ *    by a std::lock_guard stays locked when a panic above it is recovered.
  *  - An exception that leaves a goroutine's callable is std::terminate.
  *  - Errors of the world, where they are no results, are std::system_error
  *    with the errno value.

@@ -4,6 +4,7 @@
 #define TUZA_GO_HPP
 
 #include <cerrno>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <new>
@@ -71,6 +72,38 @@ template <typename F, typename First, typename... Rest> void go(F &&f, First &&f
         std::apply(std::move(f), std::move(args));
     });
 }
+
+/*
+ * TUZA_DEFER for a callable: it is called when the object's block is left, by
+ * a panic and tuza_goexit too, where no destructor runs.
+ *
+ *     mu.lock();
+ *     tuza::defer unlock([&] { mu.unlock(); });
+ */
+template <typename F> class defer
+{
+  public:
+    explicit defer(F f) : callable(std::move(f)), record{call, &callable, nullptr}
+    {
+        tuza_deferred_enter(&record);
+    }
+    ~defer()
+    {
+        tuza_deferred_leave(&record);
+    }
+    defer(const defer &) = delete;
+    defer &operator=(const defer &) = delete;
+    static void *operator new(std::size_t) = delete;
+
+  private:
+    static void call(void *f)
+    {
+        (*static_cast<F *>(f))();
+    }
+
+    F callable;
+    tuza_deferred record;
+};
 
 /* The runtime, in a program with a main of its own, for as long as the object lives. */
 class runtime

@@ -3,11 +3,16 @@
 #ifndef TUZA_SYNC_HPP
 #define TUZA_SYNC_HPP
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
+#include "tuza/context.hpp"
 #include "tuza/go.hpp"
+#include "tuza/group.h"
+#include "tuza/panic.h"
 #include "tuza/sync.h"
 
 namespace tuza
@@ -137,6 +142,60 @@ class waitgroup
 
   private:
     tuza_waitgroup wg = TUZA_WAITGROUP_INIT;
+};
+
+/*
+ * A scope that does not end before its goroutines have, by a panic too: a
+ * variable of a block. They are cancelled where it is left without a wait.
+ */
+class group
+{
+  public:
+    group()
+    {
+        tuza_deferred_enter(&record);
+    }
+    ~group()
+    {
+        tuza_deferred_leave(&record);
+    }
+    group(const group &) = delete;
+    group &operator=(const group &) = delete;
+    static void *operator new(std::size_t) = delete;
+
+    /* The group's context: to be made before its first goroutine. */
+    context derive(const context &parent)
+    {
+        return context::adopt(tuza_context_ref(tuza_group_context(&g, parent.get())));
+    }
+    void limit(int n)
+    {
+        tuza_group_limit(&g, n);
+    }
+    /* f() is 0, or the error. Waits while as many run as may. */
+    template <typename F> void go(F &&f)
+    {
+        using Callable = std::decay_t<F>;
+        auto callable = std::make_unique<Callable>(std::forward<F>(f));
+        int err = tuza_group_go(&g, run<Callable>, callable.get());
+        if (err == 0)
+            callable.release();
+        detail::must(err);
+    }
+    [[nodiscard]] int wait()
+    {
+        return tuza_group_wait(&g);
+    }
+
+  private:
+    template <typename F> static int run(void *arg)
+    {
+        TUZA_DEFER(detail::destroy<F>, arg);
+        return std::invoke(std::move(*static_cast<F *>(arg)));
+    }
+
+    tuza_group g = TUZA_GROUP_INIT;
+    tuza_deferred record{tuza_group_close, &g, nullptr};
 };
 
 } // namespace tuza

@@ -352,6 +352,80 @@ TEST(select)
     CHECK_EQ(flag_get(&alive), 0);
 }
 
+static std::string trail;
+struct marks {
+    ~marks()
+    {
+        trail += "destroyed ";
+    }
+};
+static void leaves(void *how)
+{
+    trail.clear();
+    tuza_defer([](void *) { trail += tuza_recover() ? "recovered" : "nothing"; }, nullptr);
+    marks m;
+    tuza::defer first([] { trail += "first "; });
+    tuza::defer last([] { trail += "last "; });
+    if (how)
+        tuza_panic("out");
+}
+
+/* PN-01: what a tuza::defer has is called at its block's end, and by a panic, where destructors are not. */
+TEST(defer)
+{
+    CHECK(tuza_call(leaves, nullptr));
+    CHECK_STR(trail.c_str(), "last first destroyed nothing");
+    CHECK(!tuza_call(leaves, &trail));
+    CHECK_STR(trail.c_str(), "last first recovered");
+}
+
+/* What a panic leaves is not destroyed, so the context is the caller's. */
+struct scene {
+    bool recovered = false;
+    std::optional<tuza::context> ctx;
+};
+static void recover_scene(void *arg)
+{
+    CHECK_STR(tuza_recover(), "out");
+    static_cast<scene *>(arg)->recovered = true;
+}
+static void group_panics(void *arg)
+{
+    auto *s = static_cast<scene *>(arg);
+    tuza_defer(recover_scene, arg);
+    tuza::group g;
+    s->ctx = g.derive(tuza::context());
+    for (int i = 0; i < 3; i++)
+        g.go([ctx = *s->ctx, owned = std::make_unique<counted>(i)] { return ctx.sleep(1h); });
+    tuza_panic("out");
+}
+
+/* A group's goroutines have ended when its scope is left, by whatever way. */
+TEST(group)
+{
+    {
+        tuza::group g;
+        tuza::context ctx = g.derive(tuza::context());
+        g.limit(2);
+        g.go([ctx, owned = std::make_unique<counted>(1)] { return ctx.sleep(1h); });
+        g.go([] { return -ENOENT; });
+        CHECK_EQ(g.wait(), -ENOENT);
+        CHECK_EQ(ctx.err(), -ECANCELED);
+    }
+    {
+        tuza::group g;
+        tuza::context ctx = g.derive(tuza::context());
+        g.go([ctx, owned = std::make_unique<counted>(1)] { return ctx.sleep(1h); });
+    }
+    CHECK_EQ(flag_get(&alive), 0);
+    scene s;
+    CHECK(!tuza_call(group_panics, &s));
+    CHECK(s.recovered);
+    CHECK_EQ(s.ctx->err(), -ECANCELED);
+    settle(1);
+    CHECK_EQ(flag_get(&alive), 0);
+}
+
 /* Sends and receives that a context ends. */
 TEST(with_contexts)
 {
