@@ -228,7 +228,7 @@ def described(comment, kept):
     """A subsection: what is declared, and its comment."""
     names = [made[1] for made in map(function, kept) if made]
     names += [made[0] for made in map(macro, kept) if made and not made[0].endswith("_")]
-    names += [match[1] for s in kept for match in [re.search(r"(\w+);$", s)] if s.startswith("typedef") and match]
+    names += [match[1] for s in kept for match in [re.search(r"(\w+);$", s)] if "typedef" in s.split("{")[0] and match]
     names += [f"struct {m[1]}" for s in kept for m in [re.match(r"struct (\w+)", s)] if m]
     heading, width = [], 0
     for name in dict.fromkeys(names):

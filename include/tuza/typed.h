@@ -76,28 +76,31 @@ static inline tuza_empty tuza_empty_value(void)
  * TUZA_TIMER_CHAN(t) is a timer's as a TUZA_CHAN(int64_t),
  * TUZA_CONTEXT_DONE(ctx) a context's as a TUZA_CHAN(tuza_empty).
  */
+#define TUZA_CHAN(T)                           TUZA_TYPED_(T)
 #define TUZA_CHAN_MAKE(T, capacity)            TUZA_CAST_(T, tuza_chan_make(sizeof(T), capacity))
 #define TUZA_CHAN_MAKE_DROP(T, capacity, drop) TUZA_CAST_(T, tuza_chan_make_drop(sizeof(T), capacity, drop))
-#define TUZA_CHAN_TYPED(T, chan)               TUZA_CAST_(T, tuza_typed_check(chan, sizeof(T)))
-#define TUZA_CHAN_UNTYPED(c)                   TUZA_UNTYPED_(c)
-#define TUZA_TIMER_CHAN(t)                     TUZA_CAST_(int64_t, tuza_timer_chan(t))
-#define TUZA_CONTEXT_DONE(ctx)                 TUZA_CAST_(tuza_empty, tuza_context_done(ctx))
-
-#define TUZA_CHAN_CLOSE(c) tuza_chan_close(TUZA_UNTYPED_(c))
-#define TUZA_CHAN_UNREF(c) tuza_chan_unref(TUZA_UNTYPED_(c))
-#define TUZA_CHAN_LEN(c)   tuza_chan_len(TUZA_UNTYPED_(c))
-#define TUZA_CHAN_CAP(c)   tuza_chan_cap(TUZA_UNTYPED_(c))
-
-#define TUZA_CHAN_SEND_AT(c, ptr)      tuza_chan_send(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
-#define TUZA_CHAN_TRY_SEND_AT(c, ptr)  tuza_chan_try_send(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
-#define TUZA_CHAN_RECV(c, ptr)         tuza_chan_recv(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr))
-#define TUZA_CHAN_TRY_RECV(c, ptr, ok) tuza_chan_try_recv(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr), ok)
+#define TUZA_CHAN_SEND(c, ...)                 TUZA_SEND_(c, __VA_ARGS__)
+#define TUZA_CHAN_TRY_SEND(c, ...)             TUZA_TRY_SEND_(c, __VA_ARGS__)
+#define TUZA_CHAN_SEND_AT(c, ptr)              tuza_chan_send(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
+#define TUZA_CHAN_TRY_SEND_AT(c, ptr)          tuza_chan_try_send(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
+#define TUZA_CHAN_RECV(c, ptr)                 tuza_chan_recv(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr))
+#define TUZA_CHAN_TRY_RECV(c, ptr, ok)         tuza_chan_try_recv(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr), ok)
+#define TUZA_CHAN_SEND_CONTEXT(c, value, ctx)  TUZA_SEND_CONTEXT_(c, value, ctx)
 #define TUZA_CHAN_SEND_AT_CONTEXT(c, ptr, ctx) \
     tuza_chan_send_context(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr), ctx)
 #define TUZA_CHAN_RECV_CONTEXT(c, ptr, ctx) \
     tuza_chan_recv_context(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr), ctx)
-#define TUZA_SEND_TO(c, ptr)   TUZA_SEND(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
-#define TUZA_RECV_FROM(c, ptr) TUZA_RECV(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr))
+#define TUZA_SEND_TO(c, ptr)     TUZA_SEND(TUZA_UNTYPED_(c), TUZA_SOURCE_(c, ptr))
+#define TUZA_RECV_FROM(c, ptr)   TUZA_RECV(TUZA_UNTYPED_(c), TUZA_TARGET_(c, ptr))
+#define TUZA_CHAN_CLOSE(c)       tuza_chan_close(TUZA_UNTYPED_(c))
+#define TUZA_CHAN_REF(c)         TUZA_REF_(c)
+#define TUZA_CHAN_UNREF(c)       tuza_chan_unref(TUZA_UNTYPED_(c))
+#define TUZA_CHAN_LEN(c)         tuza_chan_len(TUZA_UNTYPED_(c))
+#define TUZA_CHAN_CAP(c)         tuza_chan_cap(TUZA_UNTYPED_(c))
+#define TUZA_CHAN_UNTYPED(c)     TUZA_UNTYPED_(c)
+#define TUZA_CHAN_TYPED(T, chan) TUZA_CAST_(T, tuza_typed_check(chan, sizeof(T)))
+#define TUZA_TIMER_CHAN(t)       TUZA_CAST_(int64_t, tuza_timer_chan(t))
+#define TUZA_CONTEXT_DONE(ctx)   TUZA_CAST_(tuza_empty, tuza_context_done(ctx))
 
 /* What TUZA_CHAN_TYPED calls: not for use by hand. */
 static inline tuza_chan *tuza_typed_check(tuza_chan *c, size_t size)
@@ -112,15 +115,14 @@ static inline tuza_chan *tuza_typed_check(tuza_chan *c, size_t size)
 struct tuza_typed; /* never completed: nobody has an argument to call a channel with */
 
 /* A pointer to a function, since in no other pointer's type T may be incomplete. */
-#define TUZA_CHAN(T)        __typeof__(__typeof__(T) *(*)(struct tuza_typed *))
+#define TUZA_TYPED_(T)      __typeof__(__typeof__(T) *(*)(struct tuza_typed *))
 #define TUZA_ELEM_(c)       __typeof__(*(c)((struct tuza_typed *)0))
-#define TUZA_CAST_(T, chan) ((TUZA_CHAN(T))(uintptr_t)(chan))
-#define TUZA_CHAN_REF(c)    ((__typeof__(c))(uintptr_t)tuza_chan_ref(TUZA_UNTYPED_(c)))
+#define TUZA_CAST_(T, chan) ((TUZA_TYPED_(T))(uintptr_t)(chan))
+#define TUZA_REF_(c)        ((__typeof__(c))(uintptr_t)tuza_chan_ref(TUZA_UNTYPED_(c)))
 
-#define TUZA_CHAN_SEND(c, ...)     tuza_chan_send(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (__VA_ARGS__)))
-#define TUZA_CHAN_TRY_SEND(c, ...) tuza_chan_try_send(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (__VA_ARGS__)))
-#define TUZA_CHAN_SEND_CONTEXT(c, value, ctx) \
-    tuza_chan_send_context(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (value)), ctx)
+#define TUZA_SEND_(c, ...)            tuza_chan_send(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (__VA_ARGS__)))
+#define TUZA_TRY_SEND_(c, ...)        tuza_chan_try_send(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (__VA_ARGS__)))
+#define TUZA_SEND_CONTEXT_(c, v, ctx) tuza_chan_send_context(TUZA_UNTYPED_(c), TUZA_VALUE_(c, (v)), ctx)
 
 #define TUZA_SAME_(a, b) __builtin_types_compatible_p(a, b)
 #define TUZA_ASSERT_(condition, text)    \
@@ -172,13 +174,13 @@ struct tuza_typed; /* never completed: nobody has an argument to call a channel 
 template <typename T> struct tuza_typed; /* never completed */
 template <typename T> using tuza_typed_chan = tuza_typed<T> *;
 
-#define TUZA_CHAN(...)      tuza_typed_chan<__VA_ARGS__>
-#define TUZA_CAST_(T, chan) reinterpret_cast<TUZA_CHAN(T)>(chan)
-#define TUZA_CHAN_REF(c)    tuza_typed_ref(c)
+#define TUZA_TYPED_(T)      tuza_typed_chan<T>
+#define TUZA_CAST_(T, chan) reinterpret_cast<TUZA_TYPED_(T)>(chan)
+#define TUZA_REF_(c)        tuza_typed_ref(c)
 
-#define TUZA_CHAN_SEND(c, ...)                tuza_typed_send(c, __VA_ARGS__)
-#define TUZA_CHAN_TRY_SEND(c, ...)            tuza_typed_try_send(c, __VA_ARGS__)
-#define TUZA_CHAN_SEND_CONTEXT(c, value, ctx) tuza_typed_send_context(c, value, ctx)
+#define TUZA_SEND_(c, ...)            tuza_typed_send(c, __VA_ARGS__)
+#define TUZA_TRY_SEND_(c, ...)        tuza_typed_try_send(c, __VA_ARGS__)
+#define TUZA_SEND_CONTEXT_(c, v, ctx) tuza_typed_send_context(c, v, ctx)
 
 #define TUZA_UNTYPED_(c)     tuza_typed_untyped(c)
 #define TUZA_SOURCE_(c, ptr) tuza_typed_source<std::decay_t<decltype(c)>>(ptr)
