@@ -141,7 +141,7 @@ static int goexit_main(void)
     tuza_goexit();
 }
 
-/* GR-12: the others are blocked, not gone: another text. */
+/* GR-12, DL-04: the others are blocked, not gone: another text. */
 //! goexit_blocked
 //> fatal error: all goroutines are asleep - deadlock!
 //1 still 0

@@ -21,7 +21,7 @@ static void *send_late(void *unused)
     return unused;
 }
 
-/* FT-15: all goroutines wait, but a thread may still do something: no deadlock. */
+/* FT-15, DL-11: all goroutines wait, but a thread may still do something: no deadlock. */
 //! thread_may_wake_main exit 0 loop 10
 //1 OK
 static int thread_may_wake_main(void)
@@ -38,7 +38,7 @@ static void *call_and_leave(void *unused)
     return unused;
 }
 
-/* FT-03, FT-15: the thread has ended: now it is one, and what the thread had counts for nothing. */
+/* FT-03, FT-15, DL-11: the thread has ended: now it is one, and what the thread had counts for nothing. */
 //! deadlock_after_thread
 //> fatal error: all goroutines are asleep - deadlock!
 static int deadlock_after_thread(void)

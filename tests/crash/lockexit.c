@@ -284,7 +284,7 @@ static int ReturnFromLockedMain(void)
 
 /* --- Deadlocks --- */
 
-/* LK-44: all blocked, one of them locked. */
+/* LK-44, DL-03: all blocked, one of them locked. */
 //! LockedDeadlock loop 200
 //> fatal error: all goroutines are asleep - deadlock!
 static int LockedDeadlock(void)
@@ -301,7 +301,7 @@ static void lock_and_block(void *unused)
     tuza_chan_recv(NULL, NULL);
 }
 
-/* LK-44: the locked one is not main. */
+/* LK-44, DL-03: the locked one is not main. */
 //! LockedDeadlock2 loop 200
 //> fatal error: all goroutines are asleep - deadlock!
 static int LockedDeadlock2(void)

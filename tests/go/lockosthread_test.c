@@ -226,6 +226,7 @@ static void count_turns(void *unused)
     }
 }
 
+/* GR-15: a locked goroutine's yields let others on, and come back to its thread. */
 TEST(yield_progress)
 {
     int was = tuza_gomaxprocs(1);

@@ -94,6 +94,7 @@ static void waiting_body(void)
     tuza_chan_unref(gate);
 }
 
+/* GM-19: by state and by reason; the sums agree where nothing moves. */
 TEST(waiting)
 {
     on_goroutine(waiting_body);
