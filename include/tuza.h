@@ -27,6 +27,7 @@
 #ifndef TUZA_H
 #define TUZA_H
 
+#include "tuza/bubble.h"
 #include "tuza/bufio.h"
 #include "tuza/chan.h"
 #include "tuza/context.h"

@@ -92,6 +92,24 @@ TUZA_API void tuza_stats_get(tuza_stats *stats) TUZA_NONNULL(1);
  */
 TUZA_API size_t tuza_stats_procs(tuza_stats_proc *procs, size_t n);
 
+/*
+ * From now on goroutines that have been blocked for longer than ns nanoseconds
+ * are shown on standard error, in the form of a traceback, behind a line
+ * "tuza: blocked for more than N ms:"; each once for a wait, at the latest
+ * when it has lasted half as long again (times below 4 ms: some milliseconds
+ * more). Whatever a goroutine may be blocked on counts, but a sleep. ns <= 0
+ * turns it off. TUZA_DEBUG=blocked=MS in the environment is the same from the
+ * start on.
+ *
+ * While it is on, a thread looks at all goroutines four times in that length,
+ * and stops them for a moment when it has something to show. While it is off
+ * it costs nothing.
+ *
+ * Blocks: never. Returns: 0, or a negative errno where there can be no thread.
+ * Callable from: any thread. Go: the goroutine profile, looked at by hand.
+ */
+TUZA_API int tuza_report_blocked(int64_t ns);
+
 TUZA_END_DECLS
 
 #endif /* TUZA_DEBUG_H */

@@ -33,11 +33,16 @@ static void woken_by_close(tz_m *m)
     tz_panic(m, "send on closed channel");
 }
 
+#define SEND_OUTSIDE  "send on synctest channel from outside bubble"
+#define RECV_OUTSIDE  "receive on synctest channel from outside bubble"
+#define CLOSE_OUTSIDE "close of synctest channel from outside bubble"
+
 static void park_send(tz_m *m, tuza_chan *c, const void *elem)
 {
     tz_sudog *s = &m->g->waiter;
     s->elem = (void *)(uintptr_t)elem;
     tz_waitq_put(&c->sendq, s);
+    tz_chan_block(m, c);
     tz_park(m, TZ_WAIT_CHAN_SEND, &c->lock);
 }
 
@@ -98,6 +103,8 @@ static TZ_NOINLINE void send_any(tz_m *m, tuza_chan *c, const void *elem)
         leave_and_panic(m);
         return;
     }
+    if (tz_chan_is_foreign(m, c))
+        tz_fatal(SEND_OUTSIDE);
     tz_spin_lock(&c->lock, m->p->alone);
     send_locked(m, c, elem);
 }
@@ -133,7 +140,7 @@ static TZ_NOINLINE bool recv_closed(tz_m *m, tuza_chan *c, void *elem)
 {
     tz_spin_unlock(&c->lock, m->p->alone);
     if (elem)
-        memset(elem, 0, c->elem_size & ~TZ_CHAN_OWNED);
+        memset(elem, 0, tz_chan_size(c));
     tz_leave(m);
     return false;
 }
@@ -143,6 +150,7 @@ TZ_INLINE bool park_recv(tz_m *m, tuza_chan *c, void *elem)
     tz_sudog *s = &m->g->waiter;
     s->elem = elem;
     tz_waitq_put(&c->recvq, s);
+    tz_chan_block(m, c);
     return tz_park(m, TZ_WAIT_CHAN_RECV, &c->lock);
 }
 
@@ -202,6 +210,8 @@ static TZ_NOINLINE bool recv_any(tz_m *m, tuza_chan *c, void *elem)
 {
     if (!c)
         return tz_park_forever(m, TZ_WAIT_CHAN_RECV_NIL);
+    if (tz_chan_is_foreign(m, c))
+        tz_fatal(RECV_OUTSIDE);
     if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
         return recv_owned(m, c, elem);
     tz_spin_lock(&c->lock, m->p->alone);
@@ -245,6 +255,8 @@ bool tuza_chan_try_send(tuza_chan *c, const void *elem)
         return false;
     if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
         tz_panic_outside("tuza: send on a channel owned by the runtime");
+    if (tz_chan_is_foreign(tz_self_m, c))
+        tz_fatal(SEND_OUTSIDE);
     if (!tz_load_acquire(&c->closed) && c->capacity && tz_load_relaxed(&c->count) == c->capacity)
         return false;
     tz_m *m = tz_enter();
@@ -264,6 +276,8 @@ bool tuza_chan_try_recv(tuza_chan *c, void *elem, bool *ok)
 {
     if (!c)
         return false;
+    if (tz_chan_is_foreign(tz_self_m, c))
+        tz_fatal(RECV_OUTSIDE);
     /* Empty first, then closed: what was open at the second look was open at the first. */
     bool owned = c->elem_size & TZ_CHAN_OWNED;
     if (!tz_load_acquire(&c->count) && !tz_load_acquire(&c->sendq.first) && !tz_load_acquire(&c->closed) &&
@@ -311,7 +325,7 @@ static tz_sudog *claim_all(tz_waitq *q)
 /* c is open, and its lock held; both are over on return. */
 static void close_locked(tz_m *m, tuza_chan *c, bool alone)
 {
-    size_t size = c->elem_size & ~TZ_CHAN_OWNED;
+    size_t size = tz_chan_size(c);
     tz_store_release(&c->closed, 1); /* pairs with the try forms' look */
     tz_sudog *receivers = claim_all(&c->recvq), *senders = claim_all(&c->sendq);
     for (tz_sudog *s = receivers; s; s = s->next) {
@@ -344,6 +358,8 @@ void tuza_chan_close(tuza_chan *c)
         tz_panic_outside("close of nil channel");
     if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
         tz_panic_outside("tuza: close of a channel owned by the runtime");
+    if (tz_chan_is_foreign(tz_self_m, c))
+        tz_fatal(CLOSE_OUTSIDE);
     tz_m *m = tz_enter();
     bool alone = m->p->alone;
     tz_spin_lock(&c->lock, alone);

@@ -21,6 +21,9 @@
  * timer's, whose elements come from its source, when one is asked for. They
  * have no buffer. TZ_CHAN_OWNED in elem_size keeps the paths for words, which
  * compare the whole of it, from having to look.
+ *
+ * And those made in a bubble (sched/bubble.c), TZ_CHAN_BUBBLED likewise: only
+ * its goroutines may use them, and so are durably blocked while they wait.
  */
 #ifndef TZ_CHAN_H
 #define TZ_CHAN_H
@@ -36,7 +39,7 @@ typedef struct tz_waitq {
  * is_due under the channel's lock; wait and leave may take the lock of a timer heap. */
 typedef struct tz_chan_source {
     /* Whether there is an element now. Without the lock a moment's view. */
-    bool (*is_due)(struct tz_chan_source *s);
+    bool (*is_due)(struct tz_chan_source *s, tz_m *m);
     /* True: there is one, which is *value, and is taken. */
     bool (*take)(struct tz_chan_source *s, tz_m *m, int64_t *value);
     /* A goroutine is about to wait for one, in recvq: it is to be put there (tz_chan_claim). */
@@ -45,11 +48,13 @@ typedef struct tz_chan_source {
     void (*leave)(struct tz_chan_source *s);
 } tz_chan_source;
 
-#define TZ_CHAN_OWNED ((uint32_t)1 << 31)
+#define TZ_CHAN_OWNED   ((uint32_t)1 << 31)
+#define TZ_CHAN_BUBBLED ((uint32_t)1 << 30)
+#define TZ_CHAN_FLAGS   (TZ_CHAN_OWNED | TZ_CHAN_BUBBLED)
 
 struct tuza_chan {
     tz_spin lock;
-    uint32_t elem_size; /* const; with TZ_CHAN_OWNED */
+    uint32_t elem_size; /* const; with TZ_CHAN_OWNED, TZ_CHAN_BUBBLED */
     uint32_t closed;    /* under the lock, peeked by the try forms */
     tz_waitq recvq, sendq;
     size_t count;            /* buffered elements; under the lock, peeked */
@@ -59,11 +64,12 @@ struct tuza_chan {
     uint32_t refs;           /* atomic */
     uint32_t pad;            /* const: what lies before this in malloc's block */
     void (*drop)(void *);    /* const: for each element left when the channel goes; or NULL */
+    uint64_t bubble;         /* const: the number of the bubble whose it is; 0: none */
 };
 
 /* A channel of tuza's own for elements of elem_size (a timer's: 8), with source_bytes for its source, zero
- * (0: there is none). The caller has the first reference. In user code. */
-tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes);
+ * (0: there is none), of a bubble, or 0. The caller has the first reference. In user code. */
+tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes, uint64_t bubble);
 /* Closes it. Inside the runtime with a P. */
 void tz_chan_close_owned(tz_m *m, tuza_chan *c);
 /* Under the lock of a timer's channel: takes the first that waits off its queue; NULL: nobody does. Then
@@ -78,6 +84,24 @@ void tz_chan_free(tuza_chan *c);
 TZ_INLINE tz_chan_source *tz_chan_source_of(const tuza_chan *c)
 {
     return (tz_chan_source *)(void *)c->buf;
+}
+
+TZ_INLINE size_t tz_chan_size(const tuza_chan *c)
+{
+    return c->elem_size & ~TZ_CHAN_FLAGS;
+}
+
+/* Whether m's goroutine is not of the bubble that c is of. */
+TZ_INLINE bool tz_chan_is_foreign(tz_m *m, const tuza_chan *c)
+{
+    return TZ_UNLIKELY(c->elem_size & TZ_CHAN_BUBBLED) && c->bubble != tz_bubble_id_of(m);
+}
+
+/* m's goroutine is about to wait for c alone; under the lock. */
+TZ_INLINE void tz_chan_block(tz_m *m, const tuza_chan *c)
+{
+    if (TZ_UNLIKELY(c->elem_size & TZ_CHAN_BUBBLED))
+        tz_bubble_block(m);
 }
 
 TZ_INLINE void tz_waitq_put(tz_waitq *q, tz_sudog *s)

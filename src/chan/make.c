@@ -10,7 +10,7 @@
 #define ELEM_MAX 65535u
 
 /* All zero but for what tells of its memory; one reference. */
-static tuza_chan *alloc_chan(size_t bytes)
+static tuza_chan *alloc_chan(size_t bytes, size_t elem_size, uint64_t bubble)
 {
     /* Unbuffered, all that is used shall lie in one cache line;
      * malloc's own aligned forms are ten times as slow. */
@@ -24,6 +24,8 @@ static tuza_chan *alloc_chan(size_t bytes)
     c->pad = (uint32_t)pad;
     c->buf = (char *)c + header;
     c->refs = 1;
+    c->elem_size = (uint32_t)elem_size | (bubble ? TZ_CHAN_BUBBLED : 0);
+    c->bubble = bubble;
     return c;
 }
 
@@ -33,8 +35,7 @@ tuza_chan *tuza_chan_make(size_t elem_size, size_t capacity)
     if (elem_size > ELEM_MAX || __builtin_mul_overflow(elem_size, capacity, &bytes) ||
         bytes > PTRDIFF_MAX - 2 * sizeof(tuza_chan) || capacity > PTRDIFF_MAX)
         tz_panic_outside("makechan: size out of range");
-    tuza_chan *c = alloc_chan(bytes);
-    c->elem_size = (uint32_t)elem_size;
+    tuza_chan *c = alloc_chan(bytes, elem_size, tz_bubble_id());
     c->capacity = capacity;
     return c;
 }
@@ -46,10 +47,10 @@ tuza_chan *tuza_chan_make_drop(size_t elem_size, size_t capacity, void (*drop)(v
     return c;
 }
 
-tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes)
+tuza_chan *tz_chan_make_owned(size_t elem_size, size_t source_bytes, uint64_t bubble)
 {
-    tuza_chan *c = alloc_chan(source_bytes);
-    c->elem_size = (uint32_t)elem_size | TZ_CHAN_OWNED;
+    tuza_chan *c = alloc_chan(source_bytes, elem_size, bubble);
+    c->elem_size |= TZ_CHAN_OWNED;
     if (source_bytes)
         memset(c->buf, 0, source_bytes);
     else
@@ -106,5 +107,5 @@ size_t tuza_chan_cap(const tuza_chan *c)
 
 size_t tuza_chan_elem_size(const tuza_chan *c)
 {
-    return c ? c->elem_size & ~TZ_CHAN_OWNED : 0;
+    return c ? tz_chan_size(c) : 0;
 }

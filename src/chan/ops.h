@@ -65,7 +65,7 @@ typedef enum tz_chan_outcome { TZ_CHAN_WAITS, TZ_CHAN_DONE, TZ_CHAN_CLOSED } tz_
 
 TZ_INLINE tz_chan_outcome tz_chan_send_now(tuza_chan *c, const void *elem, tz_g **wake)
 {
-    size_t size = c->elem_size;
+    size_t size = tz_chan_size(c);
     *wake = NULL;
     if (TZ_UNLIKELY(c->closed))
         return TZ_CHAN_CLOSED;
@@ -86,7 +86,7 @@ TZ_INLINE tz_chan_outcome tz_chan_send_now(tuza_chan *c, const void *elem, tz_g 
 /* CLOSED: and drained; elem is the caller's to zero. */
 TZ_INLINE tz_chan_outcome tz_chan_recv_now(tuza_chan *c, void *elem, tz_g **wake)
 {
-    size_t size = c->elem_size;
+    size_t size = tz_chan_size(c);
     tz_sudog *s = tz_waitq_claim(&c->sendq);
     *wake = s ? s->g : NULL;
     if (c->count) {

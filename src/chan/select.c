@@ -3,15 +3,16 @@
 
 /* Without the lock a moment's view, and maybe of a select that is no waiter any more. One test of all words
  * that could say that it is ready, or that there is more to ask. */
-TZ_INLINE bool can_recv(const tuza_chan *c)
+TZ_INLINE bool can_recv(tz_m *m, const tuza_chan *c)
 {
     uintptr_t any = tz_load_relaxed(&c->count) | (uintptr_t)tz_load_relaxed(&c->sendq.first) |
-                    tz_load_relaxed(&c->closed) | (c->elem_size & TZ_CHAN_OWNED);
-    if (TZ_LIKELY(!any))
+                    tz_load_relaxed(&c->closed);
+    uint32_t flags = c->elem_size & TZ_CHAN_FLAGS;
+    if (TZ_LIKELY(!(any | flags)))
         return false;
-    if (TZ_LIKELY(any != TZ_CHAN_OWNED) || !tz_chan_source_of(c))
-        return any != TZ_CHAN_OWNED;
-    return tz_chan_source_of(c)->is_due(tz_chan_source_of(c));
+    if (any || !(flags & TZ_CHAN_OWNED) || !tz_chan_source_of(c))
+        return any != 0;
+    return tz_chan_source_of(c)->is_due(tz_chan_source_of(c), m);
 }
 
 TZ_INLINE bool can_send(const tuza_chan *c)
@@ -25,8 +26,10 @@ int tz_select_peek(tz_m *m, const tuza_case *cases, size_t n, tz_pick *p)
     int what = 0;
     for (size_t i = 0; i < n; i++) {
         const tuza_chan *c = cases[i].chan;
+        if (c && TZ_UNLIKELY(c->elem_size & TZ_CHAN_BUBBLED) && tz_chan_is_foreign(m, c))
+            tz_fatal("select on synctest channel from outside bubble");
         if (cases[i].op == TUZA_CASE_RECV) {
-            if (c && can_recv(c))
+            if (c && can_recv(m, c))
                 tz_pick_add(m, p, i);
         } else if (cases[i].op == TUZA_CASE_SEND) {
             if (c && TZ_UNLIKELY(c->elem_size & TZ_CHAN_OWNED))
@@ -57,7 +60,7 @@ TZ_INLINE tz_chan_outcome do_now(tz_m *m, tuza_case *k, tz_g **wake)
         return outcome;
     k->ok = outcome == TZ_CHAN_DONE;
     if (!k->ok && k->elem)
-        memset(k->elem, 0, c->elem_size & ~TZ_CHAN_OWNED);
+        memset(k->elem, 0, tz_chan_size(c));
     return TZ_CHAN_DONE;
 }
 
@@ -177,6 +180,17 @@ void tz_select_unlock(tz_selection *s)
 
 /* ---- waiting ---- */
 
+/* Whether only m's bubble can end the wait. */
+static bool is_durable(tz_m *m, const tz_selection *s)
+{
+    if (TZ_LIKELY(!m->g->bubbled) || s->outside)
+        return false;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->cases[i].chan && !(s->cases[i].chan->elem_size & TZ_CHAN_BUBBLED))
+            return false;
+    return true;
+}
+
 /* After-switch actions. */
 static void unlock_after(tz_m *m, void *arg)
 {
@@ -185,13 +199,19 @@ static void unlock_after(tz_m *m, void *arg)
     unlock_all(s->waits, s->locks);
 }
 
+static bool parks(void *sel)
+{
+    return tz_select_parked(sel);
+}
+
 static void commit(tz_m *m, void *arg)
 {
     tz_selection *s = arg;
     tz_selwait *w = s->waits;
     size_t locks = s->locks;
     tz_g *g = s->sel.g;
-    bool sleeps = tz_select_parked(&s->sel); /* without a lock in hand the record may be gone now */
+    /* Without a lock in hand the record may be gone after that. */
+    bool sleeps = TZ_UNLIKELY(s->durable) ? tz_bubble_block_if(m, g, parks, &s->sel) : parks(&s->sel);
     unlock_all(w, locks);
     if (!sleeps)
         tz_ready(m, g);
@@ -250,6 +270,11 @@ tz_m *tz_select_park(tz_m *m, tz_selection *s)
 {
     put_on_queues(m, s);
     m->g->result = true; /* of a send: closing says otherwise */
+    s->durable = is_durable(m, s);
+    if (TZ_UNLIKELY(s->durable) && !s->shared)
+        tz_bubble_block(m);
+    else if (TZ_UNLIKELY(s->durable))
+        tz_bubble_block_soon(m);
     void (*after)(tz_m * m, void *arg) = s->shared ? commit : s->locks ? unlock_after : NULL;
     if (!s->shared)
         tz_store_relaxed(

@@ -51,7 +51,9 @@ typedef struct tz_selection {
     size_t n;
     tz_selwait *waits; /* as many */
     size_t locks;
-    bool shared; /* somebody but channels can have the record */
+    bool shared;  /* somebody but channels can have the record */
+    bool outside; /* and one that is not of the goroutine's bubble, if it is in one */
+    bool durable; /* own: as it waits now */
 } tz_selection;
 
 /* NULL: the case is not of a channel, or of none. */

@@ -139,6 +139,9 @@ void tuza_context_cancel_cause(tuza_context *ctx, int cause)
     tz_cancel *c = tz_cancel_of(ctx), *list = NULL;
     if (!c)
         tz_panic_outside("tuza: cancel of a context that can't be cancelled");
+    uint64_t bubble = tz_cancel_bubble(c);
+    if (TZ_UNLIKELY(bubble) && bubble != tz_bubble_id())
+        tz_fatal("close of synctest channel from outside bubble");
     tz_m *m = tz_enter();
     tz_cancel_lock(m, c); /* where it is being cancelled already: until all that is derived is done too */
     if (!c->err)
@@ -161,9 +164,10 @@ tz_cancel *tz_cancel_make(tuza_context *parent)
     c->ctx.cancel = c;
     c->nodes.next = c->nodes.prev = &c->nodes;
     c->root = up ? up->root : c;
+    c->bubble = tz_bubble_id();
     if (!up)
         return c;
-    c->deadline = up->deadline;
+    c->deadline = up->bubble == c->bubble ? up->deadline : 0;
     tz_m *m = tz_enter();
     tz_cancel_lock(m, c);
     if (up->err) {
@@ -209,7 +213,7 @@ tuza_chan *tuza_context_done(tuza_context *ctx)
     tuza_chan *done = tz_load_acquire(&c->done); /* pairs with the release below */
     if (done)
         return done;
-    tuza_chan *made = tz_chan_make_owned(0, 0);
+    tuza_chan *made = tz_chan_make_owned(0, 0, tz_cancel_bubble(c));
     tz_m *m = tz_enter();
     tz_cancel_lock(m, c);
     done = c->done;
@@ -268,6 +272,12 @@ int tuza_context_cause(const tuza_context *ctx)
 bool tz_context_ends(const tuza_context *ctx)
 {
     return tz_cancel_of(ctx) != NULL;
+}
+
+uint64_t tz_context_bubble(const tuza_context *ctx)
+{
+    tz_cancel *c = tz_cancel_of(ctx);
+    return c ? tz_cancel_bubble(c) : 0;
 }
 
 bool tz_context_watch(tuza_context *ctx, tz_context_node *n)

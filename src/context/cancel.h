@@ -36,7 +36,8 @@ struct tz_cancel {
     tuza_context ctx;
     tz_cancel *root;  /* const: whose lock it is */
     tz_spin lock;     /* the root's */
-    int64_t deadline; /* const: its own, or an earlier one above it; 0: none */
+    int64_t deadline; /* const: its own, or an earlier one above it on the same clock; 0: none */
+    uint64_t bubble;  /* const: the number of the bubble that it was made in; 0: none */
 
     /* Under the lock: */
     tz_cancel *up;          /* NULL: the root, or taken off the tree because it is done */
@@ -73,6 +74,11 @@ void tz_cancel_unlock(tz_m *m, tz_cancel *c);
 /* Ends c, which is not done, and what hangs from it. Returns those with nodes to be told, a list by
  * tell_next, for tz_cancel_tell. */
 tz_cancel *tz_cancel_end_locked(tz_m *m, tz_cancel *c, int err, int cause);
+/* The bubble, if any, without whose goroutines c can't end: it and its root were made in it. */
+TZ_INLINE uint64_t tz_cancel_bubble(const tz_cancel *c)
+{
+    return c->root->bubble == c->bubble ? c->bubble : 0;
+}
 /* In user code, with that list. */
 void tz_cancel_tell(void *list);
 /* A new one that hangs from what is above it. */

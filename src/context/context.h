@@ -28,6 +28,8 @@ void tz_context_unwatch(tuza_context *ctx, tz_context_node *n);
 /* The same without the wait. False: done has been called, or is just going to be. */
 bool tz_context_unwatch_try(tuza_context *ctx, tz_context_node *n);
 
+/* The number of the bubble whose goroutines alone can end ctx, beside time; 0: none. */
+uint64_t tz_context_bubble(const tuza_context *ctx);
 /* Whether ctx can ever be done. */
 bool tz_context_ends(const tuza_context *ctx);
 /* As tuza_context_err, but also while ctx is only coming to its end. Anywhere: it takes no lock. */

@@ -11,7 +11,6 @@
 #include <errno.h>
 
 #include "context/cancel.h"
-#include "os/os.h"
 #include "time/timer.h"
 
 static void free_late(void *ctx)
@@ -27,7 +26,7 @@ static void fire(tz_timer *timer, void *arg)
     tz_cancel_lock(m, c);
     c->armed = false;
     bool dead = c->dead;
-    if (!dead && !c->err)
+    if (!dead && !c->err && timer->when <= tz_now(m)) /* else its bubble is over */
         list = tz_cancel_end_locked(m, c, -ETIMEDOUT, -ETIMEDOUT);
     tz_cancel_unlock(m, c);
     if (dead)
@@ -51,7 +50,8 @@ tuza_context *tuza_context_with_deadline(tuza_context *parent, int64_t when)
     c->timer.fire = fire;
     c->timer.unlocked = true;
     c->timer.lasts = true;
-    bool over = when <= tz_os_now();
+    c->timer.home = tz_bubble_home();
+    bool over = when <= tz_now(tz_self_m);
     if (!over)
         tz_need_fire();
     tz_m *m = tz_enter();

@@ -5,7 +5,6 @@
  * whichever woke the sleeper, it waits for the other, if that is under way.
  */
 #include "context/context.h"
-#include "os/os.h"
 #include "time/timer.h"
 
 typedef struct sleeper {
@@ -16,6 +15,7 @@ typedef struct sleeper {
     tz_g *g;   /* is parked; who takes it out makes it runnable */
     bool over; /* the context is done */
     bool fired;
+    bool durable; /* const: the context too is the bubble's */
 } sleeper;
 
 static tz_g *take(sleeper *s)
@@ -64,6 +64,8 @@ static TZ_NOINLINE void sleep_until(sleeper *s, int64_t when)
     }
     s->g = m->g;
     tz_timer_arm(m, &s->timer, when);
+    if (s->durable)
+        tz_park_durably(m);
     tz_park(m, TZ_WAIT_SLEEP, &s->lock);
 }
 
@@ -90,8 +92,9 @@ int tuza_context_sleep(tuza_context *ctx, int64_t ns)
         tuza_sleep(ns);
         return 0;
     }
-    sleeper s = {.node.done = done, .timer = {.fire = fire, .unlocked = true}};
+    sleeper s = {.node.done = done, .timer = {.fire = fire, .unlocked = true, .home = tz_bubble_home()}};
     int64_t when = tz_time_after(ns);
+    s.durable = tz_context_bubble(ctx) != 0 && tz_context_bubble(ctx) == tz_bubble_id();
     if (tz_context_watch(ctx, &s.node)) {
         sleep_until(&s, when);
         while (!end_timer(&s))

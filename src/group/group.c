@@ -236,6 +236,7 @@ static TZ_NOINLINE bool wait_for_all(tuza_group *g, tz_waiter *w)
         w->g = m->g;
         m->g->result = true;
         g->waiter = w;
+        tz_park_durably(m);
         return tz_park(m, TZ_WAIT_WAITGROUP, tz_lock_of(g->lock));
     }
     tz_spin_unlock(tz_lock_of(g->lock), alone);

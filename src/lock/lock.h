@@ -23,7 +23,8 @@ enum {
     TZ_RANK_ASK,       /* the question whether a number is another file's */
     TZ_RANK_FD,        /* one descriptor's users */
     TZ_RANK_POLL,      /* one side of a descriptor; the epoll descriptor */
-    TZ_RANK_TIMERS,    /* one P's timer heap */
+    TZ_RANK_TIMERS,    /* one timer heap */
+    TZ_RANK_BUBBLE,    /* one bubble; the list of free ones */
     TZ_RANK_BOTH,      /* a wait for both sides of a descriptor */
     TZ_RANK_SCHED,     /* sched.lock */
     TZ_RANK_GFREE,     /* sched.gfree_lock */

@@ -26,11 +26,11 @@ static __thread int nheld;
 static const char *rank_name(int rank)
 {
     static const char *const names[TZ_RANK_MAX] = {
-        [TZ_RANK_START] = "start", [TZ_RANK_NOTIFY] = "notify", [TZ_RANK_STW] = "stw",
-        [TZ_RANK_ALLM] = "allm",   [TZ_RANK_CHAN] = "chan",     [TZ_RANK_ASK] = "ask",
-        [TZ_RANK_FD] = "fd",       [TZ_RANK_POLL] = "poll",     [TZ_RANK_TIMERS] = "timers",
-        [TZ_RANK_BOTH] = "both",   [TZ_RANK_SCHED] = "sched",   [TZ_RANK_GFREE] = "gfree",
-        [TZ_RANK_MPOOL] = "mpool", [TZ_RANK_ARENA] = "arena",
+        [TZ_RANK_START] = "start",   [TZ_RANK_NOTIFY] = "notify", [TZ_RANK_STW] = "stw",
+        [TZ_RANK_ALLM] = "allm",     [TZ_RANK_CHAN] = "chan",     [TZ_RANK_ASK] = "ask",
+        [TZ_RANK_FD] = "fd",         [TZ_RANK_POLL] = "poll",     [TZ_RANK_TIMERS] = "timers",
+        [TZ_RANK_BUBBLE] = "bubble", [TZ_RANK_BOTH] = "both",     [TZ_RANK_SCHED] = "sched",
+        [TZ_RANK_GFREE] = "gfree",   [TZ_RANK_MPOOL] = "mpool",   [TZ_RANK_ARENA] = "arena",
     };
     return rank > 0 && rank < TZ_RANK_MAX ? names[rank] : "?";
 }

@@ -40,6 +40,7 @@ static int set(int fd, int64_t when, bool read, bool write)
     tz_fd *f = enter(fd, &err);
     if (!f)
         return err;
+    when = tz_real_time(when);
     if (read)
         tz_netpoll_set_deadline(&f->pd, TZ_POLL_READ, when);
     if (write)
@@ -189,6 +190,7 @@ int tuza_wait_fd(int fd, short events, int64_t when)
     int err = tz_fd_begin(&f, fd, sides);
     if (err < 0)
         return err;
+    when = tz_real_time(when);
     for (int i = 0; i < 2; i++)
         if (sides & (TZ_FD_READING << i))
             tz_netpoll_limit(&f->pd, i, when);

@@ -11,6 +11,7 @@
 #include "base/fatal.h"
 #include "os/os.h"
 #include "panic/records.h"
+#include "sched/bubble.h"
 
 /* Text as it is, the lines after the first behind a tab. */
 static void print_indented(const char *text)
@@ -80,8 +81,10 @@ static bool print_chain(tz_g *g)
 
 void tz_panic_die(tz_g *g)
 {
-    if (tz_report_begin())
+    if (tz_report_begin()) {
+        tz_bubble_died(g, g->unwind.panics->text);
         print_chain(g);
+    }
     tz_report_end(TZ_REPORT_PANIC);
 }
 

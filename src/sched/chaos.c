@@ -52,7 +52,7 @@ tz_m *tz_chaos_entry(tz_m *m, bool movable)
     case 7: /* a slice used up */
         return movable ? tz_yield(m) : m;
     case 8: /* the goroutine is taken for a blocker */
-        m->g->leave = m->foreign ? 1 : (uint32_t)(r >> 32) % 6;
+        m->g->leave = m->foreign ? 1 : (uint16_t)((r >> 32) % 6);
         m->g->left_at = 0;
         return m;
     default:

@@ -123,7 +123,9 @@ tz_m *tz_enter_slow(tz_m *m, bool movable)
     default:
         break;
     }
-    if (TZ_UNLIKELY(tz_sched.chaos))
+    if (TZ_UNLIKELY(tz_sched.seeded))
+        m = tz_seed_entry(m, movable);
+    else if (TZ_UNLIKELY(tz_sched.chaos))
         m = tz_chaos_entry(m, movable);
     return m;
 }

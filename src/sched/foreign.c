@@ -134,12 +134,10 @@ void tz_thread_ends(void *arg)
         tz_detach(m);
     } else {
         m = tz_enter();
-        tz_end_g(m);
         tz_g *g = m->g;
         tz_member *me = g->unwind.member;
         g->unwind.member = NULL;
-        if (me)
-            me->ended(m, me);
+        tz_end_g(m, me);
         tz_store_relaxed(&m->g, m->g0);
         tz_sanitizer_back_on_thread(m, g);
         if (g != tz_sched.maing)

@@ -90,7 +90,8 @@ static void fresh(void)
     tz_note_clear(&s->sysmon_note);
     tz_note_clear(&s->template_note);
     tz_note_clear(&s->trace_note);
-    s->tracing = false;
+    tz_note_clear(&s->blocked_note);
+    s->tracing = s->watching = false;
     tz_note_clear(&s->stopnote);
     tz_netpoll_forget();
     s->allm = self;

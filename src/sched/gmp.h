@@ -31,7 +31,8 @@
 typedef struct tz_g tz_g;
 typedef struct tz_m tz_m;
 typedef struct tz_p tz_p;
-typedef struct tz_work tz_work; /* what run queues hold, see below */
+typedef struct tz_work tz_work;     /* what run queues hold, see below */
+typedef struct tz_bubble tz_bubble; /* goroutines in fake time: bubble.h */
 
 /*
  * What a G is doing. Changed only in sched/, always by the one that owns the
@@ -66,9 +67,13 @@ enum {
     TZ_WAIT_COND,
     TZ_WAIT_SELECT,
     TZ_WAIT_SELECT_NONE, /* a select without cases */
+    TZ_WAIT_BUBBLE_RUN,
+    TZ_WAIT_BUBBLE_WAIT,
     TZ_WAIT_REASONS
 };
-#define TZ_WAIT_BITS 8
+#define TZ_WAIT_BITS     8
+#define TZ_WAIT_REASON   0x7f
+#define TZ_WAIT_REPORTED 0x80 /* beside the reason: blocked.c has shown this wait */
 
 /*
  * One G in one wait queue (Go's sudog). The record of a single operation is
@@ -118,10 +123,17 @@ struct tz_g {
     void *sp;
     uint64_t result;  /* a final form's result; the waker writes it */
     uint32_t special; /* not 0: go on at `resume` (arch.h), else the final form */
-    uint32_t leave;   /* own: not 0: leaving the runtime takes tz_leave_slow (a known blocker, chaos) */
+    union {
+        uint32_t leaves_slow; /* both of the next: leaving the runtime takes tz_leave_slow */
+        struct {
+            uint16_t leave;   /* own: a known blocker, chaos */
+            uint16_t bubbled; /* own: 1 in a bubble */
+        };
+    };
     int errno_saved;
     uint8_t status; /* own, peeked */
     uint8_t tag; /* own: TZ_WORK_LOCKED while it is locked to lockedm, else 0; constant while it is parked */
+    uint8_t durable; /* own, peeked: parked until something happens within its bubble (bubble.h) */
     void *resume;
     void (*fn)(void *);
     void *arg;
@@ -139,6 +151,8 @@ struct tz_g {
     tz_m *lockedm;        /* own, peeked: the only M that may run it */
     int64_t left_at;      /* own: when tz_leave_slow handed the P off */
     tz_exceptions cxx;    /* own; while it runs and m->cxx is not NULL, its exceptions are there */
+    tz_bubble *bubble;    /* own, peeked: NULL: none, and time is real */
+    uint64_t deadlocked;  /* own: the number of the last bubble that it ran, if that came to a deadlock */
 #if TZ_TSAN
     void *fiber;
 #endif
@@ -155,7 +169,7 @@ _Static_assert(offsetof(tz_g, resume) == TZ_G_RESUME, "layout.h");
 _Static_assert(offsetof(tz_g, special) == TZ_G_SPECIAL, "layout.h");
 _Static_assert(offsetof(tz_g, result) == TZ_G_RESULT, "layout.h");
 _Static_assert(offsetof(tz_g, errno_saved) == TZ_G_ERRNO, "layout.h");
-_Static_assert(offsetof(tz_g, leave) == TZ_G_LEAVE, "layout.h");
+_Static_assert(offsetof(tz_g, leaves_slow) == TZ_G_LEAVE, "layout.h");
 _Static_assert(offsetof(tz_g, fn) == TZ_G_FN, "layout.h");
 _Static_assert(offsetof(tz_g, arg) == TZ_G_ARG, "layout.h");
 _Static_assert(offsetof(tz_g, resume_fn) == TZ_G_RESUME_FN, "layout.h");
@@ -312,6 +326,16 @@ _Static_assert(offsetof(tz_m, cxx) == TZ_M_CXX, "layout.h");
 
 #define TZ_RUNQ_SIZE 256u
 
+/* A heap of timers: a P's, or a bubble's. */
+typedef struct tz_timers {
+    tz_lock lock;      /* TZ_RANK_TIMERS */
+    tz_timerheap heap; /* lock */
+    int64_t min;       /* lock, peeked: when the first timer is due, 0: none */
+    uint64_t run;      /* lock, peeked: how many ever came due */
+    tz_timer **due; /* lock, a bubble's: those that fire now, in a random order; NULL where one was stopped */
+    uint32_t ndue, due_cap;
+} tz_timers;
+
 /* Why sysmon robs an M. */
 enum { TZ_ROBBED_NOT, TZ_ROBBED_BLOCKED, TZ_ROBBED_HOG };
 
@@ -355,10 +379,7 @@ struct tz_p {
     tz_m *m;           /* peeked: who has it; a hint */
     tz_p *link;        /* lock sched: sched.pidle, sched.pwork */
 
-    tz_lock timers_lock;
-    tz_timerheap timers; /* lock timers */
-    int64_t timer_min;   /* written under timers_lock, peeked: when the first timer is due, 0: none */
-    uint64_t timers_run; /* the same: how many ever came due */
+    tz_timers timers;
 
     /* Sysmon's memory of this P; sysmon only. */
     uint32_t look_tick;
@@ -423,8 +444,10 @@ typedef struct tz_sched_t {
     uint32_t sysmon_deep; /* lock sched: sysmon sleeps until it is woken */
     tz_note sysmon_note;
     tz_note template_note;
-    tz_note trace_note; /* the thread of schedtrace.c */
-    bool tracing;       /* lock start: there is that thread */
+    tz_note trace_note;   /* the thread of schedtrace.c */
+    bool tracing;         /* lock start: there is that thread */
+    tz_note blocked_note; /* the thread of blocked.c */
+    bool watching;        /* lock start: there is that thread */
 
     tz_lock allm_lock; /* TZ_RANK_ALLM */
     tz_m *allm;        /* lock allm */
@@ -445,6 +468,7 @@ typedef struct tz_sched_t {
     uint32_t retake_base;      /* const once running: 0 or TZ_RETAKE_SLOW */
     bool fence_retake;         /* const once running: membarrier refused */
     uint32_t chaos;            /* const once running: TUZA_CHAOS' seed, 0: off */
+    bool seeded;               /* const once running: TUZA_SCHED_SEED is set */
     tz_lock start_lock;        /* TZ_RANK_START: starting and stopping, the next four */
     uint32_t started;          /* atomic: TZ_STARTED_*; changes under the lock, and in a forked child */
     uint32_t threads;          /* atomic: 1 the template thread runs, 2 sysmon too; changes under the lock */

@@ -14,6 +14,7 @@ static const struct {
     const char *name;
     int *value;
 } settings[] = {
+    {"blocked", &tz_godebug.blocked},
     {"containermaxprocs", &tz_godebug.containermaxprocs},
     {"scheddetail", &tz_godebug.scheddetail},
     {"schedtrace", &tz_godebug.schedtrace},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Writes down what a traceback says of a goroutine. No locks, nothing that can fail: see traceback.h. */
 #include "os/os.h"
+#include "sched/bubble.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
 #include "sched/traceback.h"
@@ -26,8 +27,10 @@ const char *tz_wait_reason_text(uint64_t reason)
         [TZ_WAIT_CALLBACK] = "callback wait",
         [TZ_WAIT_SELECT] = "select",
         [TZ_WAIT_SELECT_NONE] = "select (no cases)",
+        [TZ_WAIT_BUBBLE_RUN] = "synctest.Run",
+        [TZ_WAIT_BUBBLE_WAIT] = "synctest.Wait",
     };
-    reason &= (1u << TZ_WAIT_BITS) - 1;
+    reason &= TZ_WAIT_REASON;
     return reason < TZ_WAIT_REASONS ? text[reason] : "unknown";
 }
 
@@ -71,6 +74,8 @@ void tz_gview_of_g(tz_gview *v, tz_g *g, tz_m *m)
         .m = m,
         .tid = foreign ? tz_load_relaxed(&locked->tid) : 0,
         .locked = locked && !foreign,
+        .bubble = tz_bubble_of(g),
+        .durable = !m && tz_load_relaxed(&g->durable) == 1,
         .begun = m || !has_not_begun(g),
         .fn = (uintptr_t)peek(&g->fn),
     };

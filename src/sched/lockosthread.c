@@ -152,7 +152,7 @@ static bool pass_p(tz_m *m)
 {
     tz_p *p = m->p;
     tz_work *w = NULL;
-    int64_t due = tz_load_relaxed(&p->timer_min);
+    int64_t due = tz_load_relaxed(&p->timers.min);
     if (!tz_load_relaxed(&tz_sched.gcwaiting) && !tz_load_relaxed(&tz_sched.runq_size) &&
         tz_load_relaxed(&tz_sched.mwait_due) == INT64_MAX && !(due && due <= tz_os_now())) {
         w = tz_runnext_get(p);

@@ -14,6 +14,7 @@
 
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/bubble.h"
 #include "sched/proc.h"
 #include "sched/retake.h"
 #include "sched/sanitizer.h"
@@ -149,41 +150,6 @@ TZ_INLINE tz_start *take_start(tz_p *p, void (*fn)(void *), const void *pc, uint
     return s;
 }
 
-TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size, const void *pc)
-{
-    if (TZ_UNLIKELY(!fn))
-        tz_fatal("go of nil func value");
-    tz_m *m = tz_enter();
-    tz_p *p = m->p;
-    if (TZ_UNLIKELY(!p->slots || !p->starts)) {
-        int err = threads_and(tz_starts_refill, &m);
-        if (err < 0)
-            return err;
-        p = m->p;
-    }
-    tz_start *s = take_start(p, fn, pc, m->g->goid | (copy ? TZ_START_COPIED : 0));
-    if (copy) {
-        memcpy(s->copy, copy, size);
-        s->size = size;
-    } else {
-        s->arg = arg;
-    }
-    tz_runnext_put(p, tz_work_of_start(s));
-    tz_leave(m);
-    return 0;
-}
-
-void tz_newproc(tz_m *m, void (*fn)(void *), void *arg, const void *pc)
-{
-    tz_p *p = m->p;
-    if (TZ_UNLIKELY(!p->slots || !p->starts) && !tz_starts_refill(p))
-        tz_throw("out of memory");
-    tz_store_relaxed(&tz_sched.had_goroutines, 1);
-    tz_start *s = take_start(p, fn, pc, 0);
-    s->arg = arg;
-    tz_runq_put(p, tz_work_of_start(s));
-}
-
 static bool any_slots(tz_p *p)
 {
     return p->slots || tz_slots_refill(p);
@@ -230,9 +196,81 @@ static int start_now(uint32_t cls, void (*fn)(void *), void *arg, const void *co
     tz_store_relaxed(&g->go_pc, pc);
     tz_store_relaxed(&g->parent_goid, m->g->goid);
     tz_store_relaxed(&p->ngo, p->ngo + 1);
+    if (m->g->bubbled)
+        tz_bubble_join(m, g);
     tz_ready(m, g);
     tz_leave(m);
     return 0;
+}
+
+TZ_INLINE void put_start(tz_m *m, void (*fn)(void *), void *arg, const void *copy, size_t size,
+                         const void *pc)
+{
+    tz_start *s = take_start(m->p, fn, pc, m->g->goid | (copy ? TZ_START_COPIED : 0));
+    if (copy) {
+        memcpy(s->copy, copy, size);
+        s->size = size;
+    } else {
+        s->arg = arg;
+    }
+    tz_runnext_put(m->p, tz_work_of_start(s));
+}
+
+/* Inside the runtime, which is left; a slot and a record are at hand. */
+static TZ_NOINLINE int start_slow(tz_m *m, void (*fn)(void *), void *arg, const void *copy, size_t size,
+                                  const void *pc)
+{
+    if (m->g->bubbled) {
+        tz_leave(m);
+        return start_now(tz_sched.usual, fn, arg, copy, size, NULL, pc);
+    }
+    put_start(m, fn, arg, copy, size, pc);
+    tz_leave(m);
+    return 0;
+}
+
+TZ_INLINE int start(void (*fn)(void *), void *arg, const void *copy, size_t size, const void *pc)
+{
+    if (TZ_UNLIKELY(!fn))
+        tz_fatal("go of nil func value");
+    tz_m *m = tz_enter();
+    tz_p *p = m->p;
+    if (TZ_UNLIKELY(!p->slots || !p->starts)) {
+        int err = threads_and(tz_starts_refill, &m);
+        if (err < 0)
+            return err;
+        p = m->p;
+    }
+    if (TZ_UNLIKELY(m->g->leaves_slow)) /* for tz_leave, and the bubble: others may run it at once */
+        return start_slow(m, fn, arg, copy, size, pc);
+    put_start(m, fn, arg, copy, size, pc);
+    tz_leave_quick(m);
+    return 0;
+}
+
+void tz_newproc(tz_m *m, void (*fn)(void *), void *arg, const void *pc)
+{
+    tz_p *p = m->p;
+    if (TZ_UNLIKELY(!p->slots || !p->starts) && !tz_starts_refill(p))
+        tz_throw("out of memory");
+    tz_store_relaxed(&tz_sched.had_goroutines, 1);
+    tz_start *s = take_start(p, fn, pc, 0);
+    s->arg = arg;
+    if (TZ_LIKELY(!m->g->bubbled)) {
+        tz_runq_put(p, tz_work_of_start(s));
+        return;
+    }
+    tz_g *g = tz_gfree_get(p, tz_sched.usual, true);
+    if (!g)
+        tz_throw("out of memory");
+    become(p, s, g);
+    tz_bubble_join(m, g);
+    tz_ready_behind(m, g);
+}
+
+int tz_start_in_bubble(void (*fn)(void *), void *arg, const void *pc)
+{
+    return start_now(tz_sched.usual, fn, arg, NULL, 0, NULL, pc);
 }
 
 int tuza_go(void (*fn)(void *), void *arg)
@@ -280,12 +318,24 @@ int tuza_go_with(const tuza_go_options *opts, void (*fn)(void *), void *arg)
     return start_now(cls, fn, arg, NULL, 0, name, __builtin_return_address(0));
 }
 
-TZ_INLINE void end_g(tz_m *m)
+static TZ_COLD void end_special(tz_m *m, tz_member **me)
+{
+    if (m->g->bubbled) {
+        if (*me) /* while it counts in the bubble still: somebody of that may be woken */
+            (*me)->ended(m, *me);
+        *me = NULL;
+        tz_bubble_end(m);
+    }
+    if (m->g->tag)
+        tz_lockedexit(m);
+}
+
+TZ_INLINE void end_g(tz_m *m, tz_member **me)
 {
     tz_g *g = m->g;
     tz_p *p = m->p;
-    if (TZ_UNLIKELY(g->tag))
-        tz_lockedexit(m);
+    if (TZ_UNLIKELY(g->tag | g->bubbled))
+        end_special(m, me);
     /* Pairs with tuza_num_goroutine: what this one did is seen there. */
     tz_store_release(&p->ngo, p->ngo - 1);
     tz_store_relaxed(&g->goid, 0);
@@ -296,16 +346,18 @@ TZ_INLINE void end_g(tz_m *m)
         tz_store_relaxed(&tz_sched.main_exited, 1);
 }
 
-void tz_end_g(tz_m *m)
+void tz_end_g(tz_m *m, tz_member *me)
 {
-    end_g(m);
+    end_g(m, &me);
+    if (me)
+        me->ended(m, me);
 }
 
 TZ_NORETURN TZ_INLINE void goexit(tz_member *me)
 {
     tz_m *m = tz_enter_movable();
     tz_g *g = m->g;
-    end_g(m);
+    end_g(m, &me);
     if (me)
         me->ended(m, me);
     if (TZ_LIKELY(g != tz_sched.maing)) {

@@ -69,6 +69,11 @@
 #define SAMPLE_NS     5000
 #define GRAIN_NS      4000
 
+uint32_t tz_rand_order(tz_m *m, uint32_t n)
+{
+    return (uint32_t)(((tz_rand(m) >> 32) * n) >> 32);
+}
+
 void tz_wakep(void)
 {
     uint32_t none = 0;
@@ -116,7 +121,7 @@ static tz_work *steal(tz_m *m)
 {
     uint32_t n;
     tz_p **allp = tz_procs(&n);
-    uint32_t start = (uint32_t)(tz_rand(m) >> 32) % n;
+    uint32_t start = (uint32_t)(tz_noise(m) >> 32) % n;
     for (uint32_t i = 0; i < n; i++) {
         tz_p *victim = allp[(start + i) % n];
         if (victim == m->p || tz_runq_empty(victim) || !worth_stealing(victim))
@@ -210,7 +215,7 @@ static TZ_NOINLINE void gosched_any(tz_m *m)
 {
     tz_p *p = m->p;
     if (!tz_load_relaxed(&p->runnext) && tz_load_relaxed(&p->runq_head) == p->runq_tail &&
-        !tz_load_relaxed(&tz_sched.runq_size) && !tz_load_relaxed(&p->timer_min) &&
+        !tz_load_relaxed(&tz_sched.runq_size) && !tz_load_relaxed(&p->timers.min) &&
         tz_load_relaxed(&tz_sched.mwait_due) == INT64_MAX) { /* nothing that could run, now or soon */
         tz_leave(m);
         return;
@@ -268,6 +273,7 @@ tz_m *tz_park_back(tz_m *m, uint32_t reason, void (*after)(tz_m *m, void *arg), 
 
 bool tz_park_forever(tz_m *m, uint32_t reason)
 {
+    tz_park_durably(m);
     tz_store_relaxed(&m->g->status, TZ_G_WAITING);
     tz_store_relaxed(&m->g->wait_reason, reason);
     return tz_switch_final(m, tz_next(m));
@@ -324,11 +330,15 @@ static tz_work *findrunnable(tz_m *m)
             stop_spinning(m, false);
             continue;
         }
-        int64_t due = tz_load_relaxed(&p->timer_min);
+        int64_t due = tz_load_relaxed(&p->timers.min);
         if (due) {
             int64_t now = tz_os_now();
             if (due <= now)
                 tz_timers_run(m, p, now);
+        }
+        if (TZ_UNLIKELY(tz_sched.seeded) && (w = tz_seed_next(m)) != NULL) {
+            stop_spinning(m, true);
+            return w;
         }
         bool fair = (int32_t)(p->switches - p->fair_at) > 0; /* tz_next stepped over fair_at */
         if (fair) {

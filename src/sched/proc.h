@@ -8,6 +8,17 @@
 
 /* proc.c: on g0, until the M has rested for so long that it ends. */
 void tz_schedule(tz_m *m);
+/* tz_rand's, below n, which is not 0. */
+uint32_t tz_rand_order(tz_m *m, uint32_t n);
+
+/* seed.c: TUZA_SCHED_SEED, as it is set now; then what tz_sched.seeded is for. The last three with a P. */
+bool tz_seed_wanted(void);
+void tz_seed_init(void);
+/* At an entry: maybe gives way. */
+tz_m *tz_seed_entry(tz_m *m, bool movable);
+/* What runs next on m; NULL: nothing that is queued. */
+tz_work *tz_seed_next(tz_m *m);
+#define TZ_SEED_SLICE_NS 1000000000
 
 /* entry.c: m->g goes to the global queue's tail; back with the M that it then runs on. */
 tz_m *tz_yield(tz_m *m);
@@ -119,7 +130,7 @@ int tz_start_threads_locked(void);
 void tz_fork_init(void);
 
 /* newproc.c: what the end of m's goroutine, inside the runtime, means for the counts and its G. */
-void tz_end_g(tz_m *m);
+void tz_end_g(tz_m *m, tz_member *me);
 /* As tz_start_quick, on g0: carves where it must. NULL: no slot can be had just now;
  * the start is queued again. */
 tz_g *tz_start_now(tz_m *m, tz_start *s);
@@ -146,6 +157,8 @@ bool tz_trim_some(void);
 
 /* timers.c */
 void tz_timers_run(tz_m *m, tz_p *p, int64_t now);
+/* The same of a bubble's, for its root: those of one moment in a random order. */
+void tz_timers_run_shuffled(tz_m *m, tz_timers *ts, int64_t now);
 /* Runs what is due on any P; whether something was. */
 bool tz_timers_run_all(tz_m *m, int64_t now);
 /* When the first timer of all Ps is due; INT64_MAX: none. */
@@ -195,6 +208,7 @@ typedef struct tz_godebug_t {
     int updatemaxprocs;    /* 0: nor is it followed */
     int schedtrace;        /* a line of scheduler state on standard error every so many ms; 0: none */
     int scheddetail;       /* not 0: a block, with all Ps, Ms and Gs */
+    int blocked;           /* ms after which a blocked goroutine is reported; 0: never */
 } tz_godebug_t;
 extern tz_godebug_t tz_godebug; /* const once running */
 void tz_godebug_init(void);
@@ -204,6 +218,12 @@ void tz_godebug_init(void);
 int tz_schedtrace_start(void);
 /* In a report: a block, where any of it is on. */
 void tz_schedtrace_crash(void);
+
+/* blocked.c */
+void tz_blocked_init(void);
+/* Under start_lock: starts the thread that looks, where it is wanted and not there: 1, or 0, or a negative
+ * errno. */
+int tz_blocked_start_locked(void);
 
 /* stats.c: how much is queued on p, by anybody's glance. */
 uint32_t tz_runq_len(tz_p *p);

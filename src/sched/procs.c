@@ -2,7 +2,8 @@
 /*
  * How many Ps: TUZA_MAXPROCS or GOMAXPROCS if that is a positive number, else
  * the CPUs of the affinity mask, bounded by the cgroup's quota rounded up
- * (but no quota makes it less than 2 where the mask has 2).
+ * (but no quota makes it less than 2 where the mask has 2). One, come what may,
+ * under TUZA_SCHED_SEED.
  */
 #include "os/os.h"
 #include "sched/proc.h"
@@ -52,7 +53,7 @@ int tz_procs_by_quota(int cpus, int64_t quota_milli)
 
 int tz_procs_default(bool *custom)
 {
-    int n = before;
+    int n = tz_seed_wanted() ? 1 : before;
     if (n <= 0)
         n = from_env("TUZA_MAXPROCS");
     if (n <= 0)

@@ -63,7 +63,8 @@
  * Where the kernel refuses membarrier, E2 and R2 are full fences instead
  * (Dekker's pattern). To keep the normal entry free of even a branch for
  * this, m->retake then carries the SLOW bit in every state: each entry takes
- * the slow way, and the fence is there. Chaos mode uses the same door.
+ * the slow way, and the fence is there. Chaos mode and
+ * TUZA_SCHED_SEED use the same door.
  *
  * An M leaves the all-M list under sched.allm_lock, which those hold who go
  * through it. Others ask the M that a P names (p->m), which may have ended
@@ -79,7 +80,7 @@
 void tz_retake_init(void)
 {
     tz_sched.fence_retake = !tz_os_membarrier_init() || tz_os_getenv("TUZA_TEST_NO_MEMBARRIER");
-    tz_sched.retake_base = tz_sched.fence_retake || tz_sched.chaos ? TZ_RETAKE_SLOW : 0;
+    tz_sched.retake_base = tz_sched.fence_retake || tz_sched.chaos || tz_sched.seeded ? TZ_RETAKE_SLOW : 0;
 }
 
 /* w with another state. */

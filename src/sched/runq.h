@@ -35,6 +35,12 @@ TZ_INLINE void tz_runq_put(tz_p *p, tz_work *g)
     tz_store_release(&p->runq_tail, t + 1);
 }
 
+/* One more would overflow p's ring. The owner only; others take from it meanwhile. */
+TZ_INLINE bool tz_runq_is_full(const tz_p *p)
+{
+    return p->runq_tail - tz_load_relaxed(&p->runq_head) >= TZ_RUNQ_SIZE;
+}
+
 /* runq.c: appends a list by the work's own links, in order, also where it is longer than the ring; the
  * owner only. */
 void tz_runq_put_list(tz_p *p, tz_work *head);

@@ -26,12 +26,18 @@
 #include "trace/unwind.h"
 
 /* The M's next random number; xorshift. */
-TZ_INLINE uint64_t tz_rand(tz_m *m)
+TZ_INLINE uint64_t tz_noise(tz_m *m)
 {
     m->rand ^= m->rand << 13;
     m->rand ^= m->rand >> 7;
     m->rand ^= m->rand << 17;
     return m->rand;
+}
+/* For what the program may come to see, as an order: by TUZA_SCHED_SEED, if set (seed.c). With a P. */
+uint64_t tz_seed_rand(void);
+TZ_INLINE uint64_t tz_rand(tz_m *m)
+{
+    return TZ_UNLIKELY(tz_sched.seeded) ? tz_seed_rand() : tz_noise(m);
 }
 
 /* proc.c */
@@ -121,10 +127,16 @@ TZ_INLINE tz_m *tz_enter_movable(void)
  * visible. Always true, so that a function can end in it: `return tz_leave(m)`. */
 TZ_INLINE bool tz_leave(tz_m *m)
 {
-    if (TZ_UNLIKELY(m->g->leave))
+    if (TZ_UNLIKELY(m->g->leaves_slow))
         return tz_leave_slow(m);
     tz_store_release(&m->seq, m->seq + 1);
     return true;
+}
+
+/* The same where m->g->leaves_slow was looked at already. */
+TZ_INLINE void tz_leave_quick(tz_m *m)
+{
+    tz_store_release(&m->seq, m->seq + 1);
 }
 
 /* newproc.c: the G of a goroutine that is to start, from this P's free ones; NULL: there is none at hand. */
@@ -189,6 +201,38 @@ TZ_INLINE bool tz_park(tz_m *m, uint32_t reason, tz_spin *lock)
     return tz_switch_final(m, tz_next(m));
 }
 
+/*
+ * bubble.c. m->g is about to be parked on an object of its bubble: nobody but
+ * the bubble's goroutines and timers will wake it. Under the object's lock,
+ * by which a waker comes after this; before a tz_park. It may ready another G.
+ * Who wakes it does so by tz_ready or tz_ready_behind; by tz_ready_leave only
+ * where the waker is certain to be in the same bubble.
+ */
+void tz_bubble_block(tz_m *m);
+void tz_bubble_unblock(tz_m *m, tz_g *g);
+/*
+ * The same where a waker may come before the park, without a lock that tells
+ * which was first: soon, before anybody can; then block_if, in the
+ * after-switch action, with what decides whether the park holds. That is also
+ * the result: false, and the caller readies g.
+ */
+void tz_bubble_block_soon(tz_m *m);
+bool tz_bubble_block_if(tz_m *m, tz_g *g, bool (*parks)(void *arg), void *arg);
+TZ_INLINE void tz_park_durably(tz_m *m)
+{
+    if (TZ_UNLIKELY(m->g->bubbled))
+        tz_bubble_block(m);
+}
+/* The bubble of m's goroutine, by its number; 0: none. And of the caller's. */
+uint64_t tz_bubble_id_of(tz_m *m);
+uint64_t tz_bubble_id(void);
+/* Which heap its timers belong to: a tz_timer's home. */
+void *tz_bubble_home(void);
+/* The clock of m's goroutine: its bubble's, or the monotonic one. In user code too. */
+int64_t tz_now(tz_m *m);
+/* A moment on the caller's clock, told by the monotonic one: as far away. 0 is 0. */
+int64_t tz_real_time(int64_t when);
+
 /* proc.c: parks m->g in the returning form: comes back with the M it then runs on, inside the runtime.
  * `after` is the after-switch action that lets others find it. */
 tz_m *tz_park_back(tz_m *m, uint32_t reason, void (*after)(tz_m *m, void *arg), void *arg);
@@ -206,6 +250,8 @@ bool tz_park_forever(tz_m *m, uint32_t reason);
  */
 TZ_INLINE void tz_ready(tz_m *m, tz_g *g)
 {
+    if (TZ_UNLIKELY(g->durable))
+        tz_bubble_unblock(m, g);
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     tz_runnext_put(m->p, tz_work_of_g(g));
 }
@@ -213,6 +259,8 @@ TZ_INLINE void tz_ready(tz_m *m, tz_g *g)
 /* The same behind what is runnable on this P: for many at once, which then run in their order. */
 TZ_INLINE void tz_ready_behind(tz_m *m, tz_g *g)
 {
+    if (TZ_UNLIKELY(g->durable))
+        tz_bubble_unblock(m, g);
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     tz_runq_put(m->p, tz_work_of_g(g));
 }
@@ -230,7 +278,7 @@ bool tz_ready_leave_slow(tz_m *m, tz_g *g);
 TZ_INLINE bool tz_ready_leave(tz_m *m, tz_g *g)
 {
     tz_p *p = m->p;
-    if (TZ_UNLIKELY(tz_load_relaxed(&p->runnext) || m->g->leave))
+    if (TZ_UNLIKELY(tz_load_relaxed(&p->runnext) || m->g->leaves_slow))
         return tz_ready_leave_slow(m, g);
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     tz_store_release(&p->runnext, tz_work_of_g(g)); /* as tz_runnext_put */

@@ -142,7 +142,7 @@ static void print_ps(out *o)
         id(o, " m=", m != NULL, m ? (uint64_t)m->id : 0);
         number(o, " runqsize=", tz_runq_len(p));
         number(o, " gfreecnt=", racy(&p->ngfree));
-        number(o, " timerslen=", racy(&p->timers.n));
+        number(o, " timerslen=", racy(&p->timers.heap.n));
         text(o, "\n");
     }
 }

@@ -98,7 +98,7 @@ static void note_self(notes *n, tz_m *m, const tz_regs *regs, uintptr_t pc)
     end_note(n, it);
 }
 
-static void note_others(notes *n, const tz_g *self)
+static void note_others(notes *n, const tz_g *self, bool (*which)(tz_g *g))
 {
     tz_running running;
     tz_goroutines all;
@@ -108,7 +108,8 @@ static void note_others(notes *n, const tz_g *self)
         note *it = begin_note(n);
         if (!it)
             break;
-        if (!tz_gview_take(&it->v, &all.list[i], &running) || it->v.g == self)
+        if (!tz_gview_take(&it->v, &all.list[i], &running) || it->v.g == self ||
+            (which && !(it->v.g && which(it->v.g))))
             continue;
         it->has_trace =
             it->v.begun && (!it->v.m || (tz_walk_other && tz_walk_other(it->v.m, it->v.g, &it->trace)));
@@ -131,7 +132,7 @@ static TZ_NOINLINE bool try_note_all(notes *n, uintptr_t pc)
         tz_regs_here(&regs);
         tz_stop_the_world(m);
         note_self(n, m, &regs, pc);
-        note_others(n, m->g);
+        note_others(n, m->g, NULL);
         tz_start_the_world(m, m->p);
         tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
     }
@@ -152,6 +153,33 @@ static void print_note(tz_sink *s, tz_symbolizer *z, const note *it, const tz_st
         tz_print_created_by(s, z, &it->v, style);
 }
 
+/* Names and text, with the world at work again; the notes are over. */
+static void print_notes(tz_sink *s, notes *n)
+{
+    tz_symbolizer z;
+    const tz_style style = {.level = 1};
+    tz_symbolizer_open(&z, TZ_ASK_ALIVE);
+    for (const note *it = n->first; it; it = it->next) {
+        if (it != n->first)
+            tz_put(s, "\n");
+        print_note(s, &z, it, &style);
+    }
+    tz_symbolizer_close(&z);
+    end_notes(n);
+}
+
+void tz_stack_show(tz_sink *s, bool (*which)(tz_g *g))
+{
+    notes n;
+    begin_notes(&n, true);
+    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    tz_stop_the_world(NULL);
+    note_others(&n, NULL, which);
+    tz_start_the_world(NULL, NULL);
+    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+    print_notes(s, &n);
+}
+
 size_t tuza_stack(char *buf, size_t size, bool all)
 {
     uintptr_t pc = (uintptr_t)__builtin_return_address(0);
@@ -166,16 +194,7 @@ size_t tuza_stack(char *buf, size_t size, bool all)
         note_self(&n, tz_self_m, &regs, pc);
     }
     tz_buffer_sink b;
-    tz_symbolizer z;
-    const tz_style style = {.level = 1};
     tz_buffer_begin(&b, buf, size);
-    tz_symbolizer_open(&z, TZ_ASK_ALIVE);
-    for (const note *it = n.first; it; it = it->next) {
-        if (it != n.first)
-            tz_put(&b.sink, "\n");
-        print_note(&b.sink, &z, it, &style);
-    }
-    tz_symbolizer_close(&z);
-    end_notes(&n);
+    print_notes(&b.sink, &n);
     return b.length;
 }

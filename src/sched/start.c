@@ -52,7 +52,9 @@ void tz_become_ready_locked(void)
     tz_os_thread_mask_save();
     tz_hooks_init();
     tz_godebug_init();
+    tz_blocked_init();
     tz_chaos_init();
+    tz_seed_init();
     tz_retake_init();
     tz_fork_init();
     tz_sched.ncpu = (uint32_t)tuza_num_cpu();
@@ -79,10 +81,19 @@ static void count_system_threads(uint32_t n)
     tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
 }
 
+static int start_watcher(void)
+{
+    int err = tz_blocked_start_locked();
+    if (err < 0)
+        return err;
+    count_system_threads((uint32_t)err);
+    return 0;
+}
+
 int tz_start_threads_locked(void)
 {
     if (tz_sched.threads == 2)
-        return 0;
+        return start_watcher();
     if (tz_sched.threads == 0) {
         int err = tz_newm_init();
         if (err < 0)
@@ -97,7 +108,10 @@ int tz_start_threads_locked(void)
         count_system_threads(1);
         tz_sched.tracing = true;
     }
-    int err = tz_symbolizer_start();
+    int err = start_watcher();
+    if (err < 0)
+        return err;
+    err = tz_symbolizer_start();
     if (err < 0)
         return err;
     count_system_threads((uint32_t)err);

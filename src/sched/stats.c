@@ -41,7 +41,7 @@ static bool count_g(tz_stack *s, void *arg)
     if (status == TZ_G_RUNNABLE) {
         c->runnable++;
     } else if (status == TZ_G_WAITING) {
-        uint64_t reason = tz_load_relaxed(&g->wait_reason) & ((1u << TZ_WAIT_BITS) - 1);
+        uint64_t reason = tz_load_relaxed(&g->wait_reason) & TZ_WAIT_REASON;
         c->waits[reason < TZ_WAIT_REASONS ? reason : TZ_WAIT_NONE]++;
     }
     return true;
@@ -102,14 +102,14 @@ static void look_at_procs(tuza_stats *s)
     s->procs = tz_load_relaxed(&tz_sched.nprocs);
     for (uint32_t i = 0; i < n; i++) {
         tz_p *p = allp[i];
-        s->timers += racy(&p->timers.n);
+        s->timers += racy(&p->timers.heap.n);
         s->switches += tz_load_relaxed(&p->switches);
         s->steals += tz_load_relaxed(&p->steals);
         s->stolen += tz_load_relaxed(&p->stolen);
         s->retakes += tz_load_relaxed(&p->retakes);
         s->handoffs += tz_load_relaxed(&p->handoffs);
         s->polled += tz_load_relaxed(&p->polled);
-        s->timers_run += tz_load_relaxed(&p->timers_run);
+        s->timers_run += tz_load_relaxed(&p->timers.run);
     }
 }
 
@@ -142,7 +142,7 @@ static void look_at_proc(tuza_stats_proc *s, tz_p *p)
         .state = states[tz_load_relaxed(&p->status)],
         .thread = m ? m->id : -1,
         .queue = tz_runq_len(p),
-        .timers = racy(&p->timers.n),
+        .timers = racy(&p->timers.heap.n),
         .switches = tz_load_relaxed(&p->switches),
         .steals = tz_load_relaxed(&p->steals),
         .retakes = tz_load_relaxed(&p->retakes),

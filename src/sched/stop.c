@@ -155,6 +155,7 @@ static void end_threads(void)
     tz_note_wake(&tz_sched.template_note);
     tz_note_wake(&tz_sched.sysmon_note);
     tz_note_wake(&tz_sched.trace_note);
+    tz_note_wake(&tz_sched.blocked_note);
     tz_symbolizer_stop();
     tz_os_threads_join();
     tz_netpoll_close();
@@ -167,7 +168,8 @@ static void end_threads(void)
     tz_note_clear(&tz_sched.template_note);
     tz_note_clear(&tz_sched.sysmon_note);
     tz_note_clear(&tz_sched.trace_note);
-    tz_sched.tracing = false;
+    tz_note_clear(&tz_sched.blocked_note);
+    tz_sched.tracing = tz_sched.watching = false;
     tz_store_relaxed(&tz_sched.had_goroutines, 0);
     tz_store_relaxed(&tz_sched.threads, 0);
     tz_procs_flush(); /* the next goroutine asks for threads where it finds nothing cached */

@@ -118,7 +118,7 @@ static tz_p *newp(int32_t id)
 {
     size_t page = tz_os_page_size();
     tz_p *p = tz_os_reserve((sizeof *p + page - 1) / page * page);
-    if (!p || tz_timerheap_reserve(&p->timers) < 0)
+    if (!p || tz_timerheap_reserve(&p->timers.heap) < 0)
         tz_throw("out of memory (GOMAXPROCS)");
     p->id = id;
     p->status = TZ_P_STOPPED;
@@ -228,7 +228,7 @@ int tuza_gomaxprocs(int n)
     if (tz_load_acquire(&tz_sched.started) != TZ_STARTED_READY)
         return tz_procs_before_start(n);
     int old = (int)tz_load_relaxed(&tz_sched.nprocs);
-    if (n <= 0)
+    if (n <= 0 || tz_sched.seeded)
         return old;
     while (!try_change((uint32_t)(n < TZ_PROCS_MAX ? n : TZ_PROCS_MAX), &old))
         tuza_gosched();

@@ -117,6 +117,11 @@ static bool is_blocked(tz_m *m)
     return s == 'S' || s == 'D';
 }
 
+static int64_t slice_of(const watch *w, tz_g *g)
+{
+    return tz_load_relaxed(&g->hog) && !tz_sched.seeded ? TZ_SLICE_HOG_NS : w->slice;
+}
+
 static void look_at_m(watch *w, tz_m *m)
 {
     uint64_t seq = tz_load_acquire(&m->seq);
@@ -146,14 +151,14 @@ static void look_at_m(watch *w, tz_m *m)
         m->look_cpu = -1;
         return;
     }
-    if (armed || is_blocked(m)) {
+    bool patient = tz_sched.seeded && w->now - m->look_since < TZ_SEED_SLICE_NS;
+    if (!patient && (armed || is_blocked(m))) {
         if (!rob(w, m, seq, TZ_ROBBED_BLOCKED))
             w->close = true;
         return;
     }
     tz_g *g = tz_load_relaxed(&m->g);
-    int64_t slice = tz_load_relaxed(&g->hog) ? TZ_SLICE_HOG_NS : w->slice;
-    if (w->now - m->look_since < slice) {
+    if (w->now - m->look_since < slice_of(w, g)) {
         w->close |= w->now - m->look_since < 2 * LOOK_MAX_NS;
         return;
     }
@@ -191,7 +196,7 @@ static void look_at_slice(watch *w, tz_p *p)
     if (!m || !(w->waiting || !tz_runq_empty(p)))
         return;
     tz_g *g = tz_load_relaxed(&m->g);
-    if (w->now - p->look_since < (tz_load_relaxed(&g->hog) ? TZ_SLICE_HOG_NS : w->slice))
+    if (w->now - p->look_since < slice_of(w, g))
         return;
     w->close = true;
     if (!p->look_asked) {
@@ -234,7 +239,7 @@ static int64_t next_timer(void)
     tz_p **allp = tz_procs(&n);
     int64_t next = INT64_MAX;
     for (uint32_t i = 0; i < n; i++) {
-        int64_t due = tz_load_relaxed(&allp[i]->timer_min);
+        int64_t due = tz_load_relaxed(&allp[i]->timers.min);
         if (due && due < INT64_MAX - GRACE_NS && tz_load_relaxed(&allp[i]->status) == TZ_P_RUNNING)
             due += GRACE_NS;
         if (due && due < next)
@@ -273,6 +278,8 @@ static void look_at_ps(watch *w)
 /* More hogs than CPUs run without a P: slices grow, so that fewer join them; never without end. */
 static int64_t slice(void)
 {
+    if (TZ_UNLIKELY(tz_sched.seeded))
+        return TZ_SEED_SLICE_NS;
     int64_t s = SLICE_NS * (1 + (int64_t)(tz_load_relaxed(&tz_sched.npless) / (4 * tz_sched.ncpu)));
     return s < SLICE_MAX_NS ? s : SLICE_MAX_NS;
 }
@@ -323,7 +330,7 @@ static void poll_for_others(watch *w)
 {
     static bool found; /* some, that wait still */
     found = found && tz_load_relaxed(&tz_sched.runq_size);
-    if (found && w->slice > SLICE_IO_NS)
+    if (found && w->slice > SLICE_IO_NS && !tz_sched.seeded)
         w->slice = SLICE_IO_NS;
     if (!tz_netpoll_unattended() || tz_load_relaxed(&tz_sched.ending))
         return;

@@ -13,6 +13,7 @@
 #include "sched/traceback.h"
 #include "base/fatal.h"
 #include "os/os.h"
+#include "sched/bubble.h"
 #include "sched/proc.h"
 #include "sched/sched.h"
 
@@ -45,7 +46,8 @@ static void print_g(report *r, const tz_gview *v)
     tz_print_created_by(r->out, &r->names, v, &r->style);
 }
 
-static void print_others(report *r)
+/* Of one bubble, or all of them where that is 0. */
+static void print_others(report *r, uint64_t bubble)
 {
     tz_running running;
     tz_goroutines all;
@@ -53,7 +55,7 @@ static void print_others(report *r)
     tz_goroutines_take(&all);
     for (size_t i = 0; i < all.n; i++) {
         tz_gview v;
-        if (tz_gview_take(&v, &all.list[i], &running) && v.g != r->self)
+        if (tz_gview_take(&v, &all.list[i], &running) && v.g != r->self && (!bubble || v.bubble == bubble))
             print_g(r, &v);
     }
     tz_goroutines_free(&all);
@@ -103,9 +105,9 @@ static void traceback(tz_report_kind kind, int why, const tz_regs *regs, uintptr
     tz_symbolizer_open(&r.names, why);
     print_self(&r, m, regs, from_pc, throwing, kind == TZ_REPORT_DEADLOCK);
     bool all = throwing || wanted.all || (!r.self && m != &tz_nobody) || kind == TZ_REPORT_DEADLOCK;
-    if (all && !did_others && tz_report_depth() < 2) {
+    if ((all || tz_bubble_reported) && !did_others && tz_report_depth() < 2) {
         did_others = true;
-        print_others(&r);
+        print_others(&r, tz_bubble_reported);
     }
     tz_symbolizer_close(&r.names);
 }

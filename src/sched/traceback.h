@@ -45,9 +45,15 @@ void tz_waits_want(int64_t now);
 int64_t tz_waits_run(void);
 /* A round: who waits is noted as seen at `now`. */
 void tz_waits_look(int64_t now);
+/* The time in a g->wait_reason's note; 0: there is none. */
+int64_t tz_waits_since(uint64_t reason);
 /* Whole minutes since the note in a g->wait_reason; 0 without one. */
 uint64_t tz_waits_minutes(uint64_t reason, int64_t now);
 extern int64_t tz_waits_every; /* ns between rounds; const, but for tests */
+
+/* stacktext.c: those goroutines of all that `which` takes, in a stopped world; and their text. On a thread
+ * without an M. */
+void tz_stack_show(tz_sink *s, bool (*which)(tz_g *g));
 
 /* gotraceback.c: TUZA_TRACEBACK or GOTRACEBACK. */
 typedef struct tz_traceback_level {
@@ -70,7 +76,9 @@ typedef struct tz_gview {
     uint64_t minutes;
     int tid; /* of a foreign thread, which is no goroutine; else 0 */
     bool locked;
-    bool begun; /* else it stands at its function's beginning: `fn` */
+    bool durable;    /* parked until something happens in its bubble */
+    uint64_t bubble; /* its number; 0: none */
+    bool begun;      /* else it stands at its function's beginning: `fn` */
     uintptr_t fn;
     char name[sizeof((tz_g *)0)->name];
 } tz_gview;

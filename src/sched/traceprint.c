@@ -33,6 +33,8 @@ void tz_print_header(tz_sink *s, const tz_gview *v, const tz_style *style)
     }
     tz_put(s, " [");
     tz_put(s, v->status);
+    if (v->durable)
+        tz_put(s, " (durable)");
     if (v->minutes) {
         tz_put(s, ", ");
         tz_put_decimal(s, v->minutes);
@@ -40,6 +42,10 @@ void tz_print_header(tz_sink *s, const tz_gview *v, const tz_style *style)
     }
     if (v->locked)
         tz_put(s, ", locked to thread");
+    if (v->bubble) {
+        tz_put(s, ", synctest bubble ");
+        tz_put_decimal(s, v->bubble);
+    }
     tz_put(s, "]");
     if (v->name[0]) {
         tz_put(s, " {name: ");

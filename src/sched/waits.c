@@ -49,9 +49,14 @@ void tz_waits_look(int64_t now)
             look(&m->g0_block, now);
 }
 
+int64_t tz_waits_since(uint64_t reason)
+{
+    return (int64_t)(reason >> TZ_WAIT_BITS << UNIT);
+}
+
 uint64_t tz_waits_minutes(uint64_t reason, int64_t now)
 {
-    int64_t since = (int64_t)(reason >> TZ_WAIT_BITS << UNIT);
+    int64_t since = tz_waits_since(reason);
     return since && now > since ? (uint64_t)((now - since) / MINUTE) : 0;
 }
 

@@ -26,7 +26,8 @@ static void done(tz_context_node *n)
 
 static void begin(tz_mixed *x, tuza_case *k, void *record)
 {
-    (void)k;
+    uint64_t bubble = tz_context_bubble(context_of(k));
+    x->s.outside |= tz_context_ends(context_of(k)) && (!bubble || bubble != tz_bubble_id());
     *(donecase *)record = (donecase){.node.done = done, .sel = &x->s.sel};
 }
 

@@ -35,6 +35,7 @@ static int side_of(const tuza_case *k)
 static void begin(tz_mixed *x, tuza_case *k, void *record)
 {
     fdcase *c = record;
+    x->s.outside = true;
     *c = (fdcase){.watch = {.sel = &x->s.sel, .sides = TZ_POLL_SIDE(side_of(k))}};
     if (k->arg != fd_of(k) || tz_fd_begin(&c->f, fd_of(k), 0) < 0)
         c->f = NULL;

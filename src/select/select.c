@@ -120,8 +120,7 @@ static void fire(tz_timer *t, void *ctx)
     tz_timer_done(t); /* the last use of x: its goroutine waits for the heap's lock, or is in our hands */
     if (!g)
         return;
-    tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
-    tz_runq_put(m->p, tz_work_of_g(g)); /* at the tail, as sleepers */
+    tz_ready_behind(m, g); /* as sleepers */
 }
 
 /* Notes which of the others are ready, and when to look again. In user code. */
@@ -213,6 +212,7 @@ static TZ_NOINLINE tz_chan_outcome mixed(tuza_case *cases, size_t n, bool wait, 
     tz_mixed x = {.s = {.cases = cases, .n = n, .waits = get_waits(few, n), .shared = true},
                   .timer.fire = fire};
     EACH_OTHER(&x, begin);
+    x.timer.home = x.s.outside ? NULL : tz_bubble_home();
     look(&x);
     tz_m *m = wait ? tz_enter_movable() : tz_enter();
     x.s.sel.g = m->g;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Cases that are ready at a certain time. The timer is the select's. */
-#include "os/os.h"
 #include "select/kinds.h"
 #include "time/timer.h"
 
@@ -29,9 +28,11 @@ static bool is_ready(tz_mixed *x, tuza_case *k, void *record)
     timecase *t = record;
     if (t->when == INT64_MAX)
         return false;
-    if (t->when <= tz_os_now())
+    if (t->when <= tz_now(tz_self_m))
         return true;
-    tz_mixed_wake_at(x, t->when);
+    if (!x->s.outside ||
+        !tz_bubble_id()) /* a bubble's time stands still while one waits for what is outside */
+        tz_mixed_wake_at(x, t->when);
     return false;
 }
 

@@ -40,6 +40,7 @@ static TZ_NOINLINE void park(tuza_cond *c, tz_waiter *w)
         return;
     }
     w->g = m->g;
+    tz_park_durably(m);
     tz_park(m, TZ_WAIT_COND, tz_lock_of(c->lock));
 }
 

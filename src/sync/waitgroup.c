@@ -121,6 +121,7 @@ void tuza_waitgroup_wait(tuza_waitgroup *wg)
         } else if (tz_word_acquire(&wg->state, &s, s | TZ_WORD_QLOCK, m->p->sole)) {
             tz_waiters_put(&wg->queue, &w);
             /* Others add and take off meanwhile only by waiting for the bit. */
+            tz_park_durably(m);
             m = tz_word_park64(m, TZ_WAIT_WAITGROUP, &w, &wg->state, s | WAITERS);
             break;
         }

@@ -72,17 +72,16 @@ static int64_t take(tuza_timer *t, int64_t now)
     return value;
 }
 
-static bool source_is_due(tz_chan_source *s)
+static bool source_is_due(tz_chan_source *s, tz_m *m)
 {
     int64_t when = tz_load_relaxed(&timer_of(s)->when);
-    return when && when <= tz_os_now();
+    return when && when <= tz_now(m);
 }
 
 static bool source_take(tz_chan_source *s, tz_m *m, int64_t *value)
 {
-    (void)m;
     tuza_timer *t = timer_of(s);
-    int64_t now = tz_os_now();
+    int64_t now = tz_now(m);
     if (!is_due(t, now))
         return false;
     *value = take(t, now);
@@ -115,7 +114,7 @@ static void fire(tz_timer *timer, void *arg)
     bool alone = m->p->alone;
     tz_g *g = NULL;
     tz_spin_lock(&c->lock, alone);
-    int64_t now = tz_os_now();
+    int64_t now = tz_now(m);
     tz_sudog *s = is_due(t, now) ? tz_chan_claim(c) : NULL;
     if (s) {
         int64_t value = take(t, now);
@@ -132,16 +131,16 @@ static void fire(tz_timer *timer, void *arg)
 
 tuza_timer *tz_chantimer_make(int64_t ns, int64_t period)
 {
-    tuza_chan *c = tz_chan_make_owned(sizeof(int64_t), sizeof(chantimer));
+    tuza_chan *c = tz_chan_make_owned(sizeof(int64_t), sizeof(chantimer), tz_bubble_id());
     chantimer *ct = (chantimer *)(void *)c->buf;
     ct->source = (tz_chan_source){source_is_due, source_take, source_wait, source_leave};
     ct->t = (tuza_timer){
-        .timer = {.fire = fire, .unlocked = true, .lasts = true},
         .when = tz_time_after(ns),
         .period = period,
         .is_ticker = period != 0,
         .chan = c,
     };
+    tz_timer_init(&ct->t, fire);
     return &ct->t;
 }
 

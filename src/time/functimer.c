@@ -13,7 +13,6 @@
  */
 #include <stdlib.h>
 
-#include "os/os.h"
 #include "panic/panic.h"
 #include "time/timer.h"
 #include "tuza/panic.h"
@@ -101,7 +100,7 @@ static void fire(tz_timer *timer, void *arg)
     tz_m *m = arg;
     tz_functimer *f = TZ_CONTAINER_OF(timer, tz_functimer, t.timer);
     lock_timer(m, f);
-    if (f->t.when && f->t.when <= tz_os_now()) {
+    if (f->t.when && f->t.when <= tz_now(m)) {
         f->t.when = 0;
         start_locked(m, f);
     } else if (drop_locked(m, f)) {
@@ -115,7 +114,7 @@ void tz_functimer_init(tz_functimer *f, void (*fn)(void *), void *arg, const voi
     if (!fn)
         tz_fatal("go of nil func value");
     tz_need_fire();
-    f->t.timer = (tz_timer){.fire = fire, .unlocked = true, .lasts = true};
+    tz_timer_init(&f->t, fire);
     f->fn = fn;
     f->arg = arg;
     f->pc = pc;
@@ -199,6 +198,8 @@ static bool wait_for_calls(tz_functimer *f, bool active)
     m->g->result = active;
     m->g->waiter.elem = NULL;
     tz_waitq_put(&f->waiters, &m->g->waiter);
+    if (f->t.bubble)
+        tz_park_durably(m);
     return tz_park(m, TZ_WAIT_CALLBACK, &f->lock);
 }
 

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The clock and the sleep. */
-#include "os/os.h"
-#include "sched/sched.h"
+#include "time/timer.h"
 #include "tuza/time.h"
 
 int64_t tuza_now(void)
 {
-    return tz_os_now();
+    return tz_now(tz_self_m);
 }
 
 void tuza_sleep(int64_t ns)
 {
     if (ns <= 0)
         return;
-    int64_t when;
-    if (__builtin_add_overflow(tz_os_now(), ns, &when))
-        when = INT64_MAX;
-    tz_park_until(tz_enter_movable(), when);
+    tz_park_until(tz_enter_movable(), tz_time_after(ns));
 }

@@ -3,16 +3,32 @@
 #include <stdlib.h>
 
 #include "base/fatal.h"
-#include "os/os.h"
 #include "panic/panic.h"
 #include "time/timer.h"
 
+#define STOP_OUTSIDE "stop of synctest timer from outside bubble"
+
 int64_t tz_time_after(int64_t ns)
 {
-    int64_t now = tz_os_now(), when;
+    int64_t now = tz_now(tz_self_m), when;
     if (ns <= 0)
         return now;
     return __builtin_add_overflow(now, ns, &when) ? INT64_MAX : when;
+}
+
+void tz_timer_init(tuza_timer *t, void (*fire)(tz_timer *t, void *m))
+{
+    t->timer.fire = fire;
+    t->timer.unlocked = t->timer.lasts = true;
+    t->timer.home = tz_bubble_home();
+    t->bubble = tz_bubble_id();
+}
+
+/* Timers of a bubble are for its own goroutines. */
+static void check_bubble(const tuza_timer *t, const char *text)
+{
+    if (TZ_UNLIKELY(t->bubble) && t->bubble != tz_bubble_id())
+        tz_fatal(text);
 }
 
 static tz_functimer *func_of(tuza_timer *t)
@@ -47,17 +63,24 @@ tuza_chan *tuza_timer_chan(tuza_timer *t)
     return t ? t->chan : NULL;
 }
 
+static bool stop(tuza_timer *t)
+{
+    return t->chan ? tz_chantimer_stop(t) : tz_functimer_stop(func_of(t));
+}
+
 bool tuza_timer_stop(tuza_timer *t)
 {
     if (!t)
         tz_panic_outside("time: Stop called on uninitialized Timer");
-    return t->chan ? tz_chantimer_stop(t) : tz_functimer_stop(func_of(t));
+    check_bubble(t, STOP_OUTSIDE);
+    return stop(t);
 }
 
 bool tuza_timer_stop_wait(tuza_timer *t)
 {
     if (!t)
         tz_panic_outside("time: Stop called on uninitialized Timer");
+    check_bubble(t, STOP_OUTSIDE);
     return t->chan ? tz_chantimer_stop(t) : tz_functimer_stop_wait(func_of(t));
 }
 
@@ -65,6 +88,7 @@ bool tuza_timer_reset(tuza_timer *t, int64_t ns)
 {
     if (!t)
         tz_panic_outside("time: Reset called on uninitialized Timer");
+    check_bubble(t, "reset of synctest timer from outside bubble");
     if (!t->chan)
         return tz_functimer_reset(func_of(t), ns);
     if (t->is_ticker && ns <= 0)
@@ -86,6 +110,6 @@ void tuza_timer_free(tuza_timer *t)
 {
     if (!t)
         return;
-    tuza_timer_stop(t);
+    stop(t); /* from anywhere: a timer may well be freed when its bubble is over */
     tuza_timer_detach(t);
 }

@@ -22,9 +22,12 @@ struct tuza_timer {
     int64_t period;  /* a ticker's, under the lock */
     bool is_ticker;  /* const */
     tuza_chan *chan; /* const; NULL: a tz_functimer's */
+    uint64_t bubble; /* const: the number of the bubble that it was made in, and is to be used in; 0: none */
 };
 
-/* ns from now on, where time ends at INT64_MAX; never 0. */
+/* A new one, zero till now, of the caller's bubble, if it is in one. */
+void tz_timer_init(tuza_timer *t, void (*fire)(tz_timer *t, void *m));
+/* ns from now on the caller's clock, where time ends at INT64_MAX; never 0. */
 int64_t tz_time_after(int64_t ns);
 
 /* chantimer.c */

@@ -297,7 +297,7 @@ static void note_call(void *arg)
     flag_add((int *)arg, 1);
 }
 
-/* TM-04, TM-12, TM-15: once, in a goroutine of its own, never early; stop says that it has started. */
+/* TM-04, TM-12, TM-15, GR-21: once, in a goroutine of its own, never early; stop says that it has started. */
 TEST(after_func)
 {
     calls = 0;

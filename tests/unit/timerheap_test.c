@@ -77,6 +77,31 @@ TEST(remove_any)
     }
 }
 
+/* PR-13: those that leave as the first alone, among others that are removed anywhere. */
+TEST(stay)
+{
+    enum { N = 1000 };
+    tz_timerheap h = {0};
+    for (int i = 0; i < N; i++) {
+        timers[i].when = (int64_t)(next_random() % 500);
+        timers[i].stays = i % 2;
+        CHECK_EQ(tz_timerheap_add(&h, &timers[i]), 0);
+        CHECK_EQ(timers[i].pos == 0, i % 2);
+    }
+    for (int i = 0; i < N; i += 4)
+        tz_timerheap_remove(&h, &timers[i]);
+    CHECK(tz_timerheap_is_valid(&h));
+    int64_t last = INT64_MIN;
+    int left = 0;
+    for (tz_timer *t; (t = tz_timerheap_first(&h)) != NULL; left++) {
+        CHECK(t->when >= last);
+        last = t->when;
+        tz_timerheap_remove(&h, t);
+        t->stays = false;
+    }
+    CHECK_EQ(left, N - N / 4);
+}
+
 /* PR-13: the check of the invariants sees them broken. */
 TEST(check_can_fail)
 {
@@ -88,10 +113,10 @@ TEST(check_can_fail)
     CHECK(tz_timerheap_is_valid(&h));
     h.items[7].when = -1;
     CHECK(!tz_timerheap_is_valid(&h));
-    h.items[7].when = h.items[7].timer->when;
-    h.items[7].timer->pos++;
+    h.items[7].when = tz_timerheap_item_timer(&h.items[7])->when;
+    tz_timerheap_item_timer(&h.items[7])->pos++;
     CHECK(!tz_timerheap_is_valid(&h));
-    h.items[7].timer->pos--;
+    tz_timerheap_item_timer(&h.items[7])->pos--;
     for (int i = 0; i < 10; i++)
         tz_timerheap_remove(&h, &timers[i]);
 }
