@@ -118,8 +118,7 @@ void tz_netpoll_begin(tz_m *m, tz_polldesc *pd)
     tz_netpoll_count(m, 1);
 }
 
-/* Behind the fence after which who sweeps finds the caller's G: the next sweep is due at some time. */
-static void need_sweep(void)
+void tz_netpoll_need_sweep(void)
 {
     if (TZ_UNLIKELY(tz_load_relaxed(&tz_netpoll_sweep_at) == INT64_MAX))
         tz_store_relaxed(&tz_netpoll_sweep_at, tz_os_now() + TZ_POLL_SWEEP_NS);
@@ -162,7 +161,7 @@ static void commit(tz_m *m, void *arg)
         return;
     }
     tz_fence_store_load(); /* pairs with those of set_deadline, set_stop, renew, fire, lost, sweep */
-    need_sweep();
+    tz_netpoll_need_sweep();
     if (!settled(pd, s))
         ready(m, tz_netpoll_unblock(s, false));
 }
@@ -245,7 +244,7 @@ static bool publish_both(tz_polldesc *pd)
         }
     }
     tz_fence_store_load(); /* as in commit */
-    need_sweep();
+    tz_netpoll_need_sweep();
     if (settled(pd, &pd->side[0]) && settled(pd, &pd->side[1]))
         return true;
     tz_store_relaxed(&pd->side[0].g, 0);

@@ -142,6 +142,8 @@ TZ_INLINE uint32_t tz_netpoll_tell(tz_m *m, tz_polldesc *pd, uint32_t sides, tz_
 uint32_t tz_netpoll_collect(tz_m *m, tz_g *g, tz_workq *out);
 /* m's goroutine is going to wait for pd. */
 void tz_netpoll_begin(tz_m *m, tz_polldesc *pd);
+/* A sweep is due at some time: behind the fence after which one finds who waits. */
+void tz_netpoll_need_sweep(void);
 /* So many goroutines more wait; m may be NULL or without a P. */
 void tz_netpoll_count(tz_m *m, int64_t n);
 /* In a forked child: who held the lock is not here. */

@@ -38,6 +38,8 @@ void tz_netpoll_watch(tz_polldesc *pd, tz_pollwatch *w)
     tz_store_relaxed(&pd->watches, w);
     tz_lock_release(&pd->watch_lock, TZ_RANK_BOTH);
     tz_netpoll_begin(m, pd);
+    tz_fence_store_load(); /* pairs with the sweep's end */
+    tz_netpoll_need_sweep();
     tz_leave(m);
 }
 
