@@ -75,7 +75,7 @@ bool tz_chan_drop(tuza_chan *c)
 static TZ_NOINLINE void drop_left(tuza_chan *c)
 {
     for (size_t at = c->recv_at; c->count; c->count--) {
-        c->drop(tz_chan_slot(c, at, c->elem_size));
+        c->drop(tz_chan_slot(c, at, tz_chan_size(c)));
         at = at + 1 < c->capacity ? at + 1 : 0;
     }
 }

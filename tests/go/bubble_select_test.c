@@ -172,4 +172,27 @@ TEST(select_descriptor)
     tuza_close(pipefd[1]);
 }
 
+static int64_t dropped;
+
+static void add_dropped(void *elem)
+{
+    dropped += *(int64_t *)elem;
+}
+
+static void leave_elements(void *arg)
+{
+    (void)arg;
+    tuza_chan *c = tuza_chan_make_drop(sizeof(int64_t), 4, add_dropped);
+    for (int64_t v = 1; v <= 4; v++)
+        tuza_chan_send(c, &v);
+    tuza_chan_unref(c);
+}
+
+/* What is left in a channel of a bubble is dropped as any other's. */
+TEST(dropped_elements)
+{
+    BUBBLE(leave_elements, NULL);
+    CHECK_EQ(dropped, 1 + 2 + 3 + 4);
+}
+
 TEST_MAIN_TUZA()
