@@ -83,7 +83,8 @@ refused "elements must be objects that can be moved" 'tuza::chan<const int> d;'
 refused "elements must be objects that can be moved" 'tuza::chan<tuza::runtime> d;'
 refused "a callable without arguments" 'tuza::go([](int) {});'
 refused "C's channels have bytes" 'tuza::chan<std::unique_ptr<int>>::adopt(raw);'
-refused "not copied as bytes; tuza::chan" 'TUZA_CHAN(std::unique_ptr<int>) d = nullptr; std::unique_ptr<int> p; TUZA_CHAN_SEND(d, p);'
+refused "not copied as bytes; tuza::chan" \
+    'TUZA_CHAN(std::unique_ptr<int>) d = nullptr; std::unique_ptr<int> p; TUZA_CHAN_SEND(d, p);'
 compilers=(gcc clang g++ clang++) header=tuza.h
 
 # The same code: each typed_NAME beside its plain_NAME.
