@@ -119,7 +119,7 @@ int tz_os_thread_stat_open(int tid);
 /* The thread's state letter ('R', 'S', 'D', ...) through that descriptor; 0 where it can't be told. */
 char tz_os_thread_state(int stat_fd);
 void tz_os_close(int fd);
-/* Threads of this process by /proc/self/task that are not the kernel's helpers for io_uring (names iou-wrk-*,
+/* Threads of this process by /proc that are not the kernel's helpers for io_uring (names iou-wrk-*,
  * iou-sqp-*); negative errno where /proc is missing. Allocates nothing. */
 int tz_os_thread_count(void);
 

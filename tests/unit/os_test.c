@@ -392,6 +392,40 @@ TEST(many_threads_start_at_once)
     CHECK(EVENTUALLY(tz_os_thread_count() <= before));
 }
 
+static uint32_t stay;
+
+static void staying_thread(void *arg)
+{
+    (void)arg;
+    while (tz_load_acquire(&stay) == 1)
+        tz_os_futex_wait(&stay, 1, TZ_OS_FOREVER);
+}
+
+static void ending_thread(void *arg)
+{
+    (void)arg;
+    while (tz_load_acquire(&hold) == 1)
+        ;
+}
+
+/* A thread that ends while the kernel lists them hides those behind it from the list (about one look in 3,500
+ * here), not from the count. */
+TEST(threads_are_counted_while_others_end)
+{
+    int64_t end = tz_os_now() + 2000000000;
+    for (int round = 0; round < 5000 && tz_os_now() < end; round++) {
+        hold = stay = 1;
+        CHECK_EQ(tz_os_thread_start(ending_thread, NULL, 16384, "ending"), 0);
+        CHECK_EQ(tz_os_thread_start(staying_thread, NULL, 16384, "staying"), 0);
+        tz_store_release(&hold, 0);
+        for (int i = 0; i < 30; i++)
+            CHECK(tz_os_thread_count() >= 2);
+        tz_store_release(&stay, 0);
+        tz_os_futex_wake(&stay, 1);
+        CHECK(EVENTUALLY(tz_os_thread_count() <= 1 + TZ_TSAN));
+    }
+}
+
 /* Store buffering: each side writes, then reads the other's word. The fence is on one side alone. */
 enum { ROUNDS = 3000 };
 static uint32_t x, y, saw_x, saw_y, turn_a, turn_b;
