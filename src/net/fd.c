@@ -20,7 +20,9 @@
  *
  * What remains: a file of ours closed by plain close(), its number then that
  * of a file which tuza did not open. That would look registered; the poller's
- * sweep notices it, within seconds, where somebody waits.
+ * sweep notices it, within seconds, where somebody waits. And a file that dup2
+ * puts back under its number, from a duplicate, is known still: what was said
+ * of the one that was there in between is taken to be of it.
  */
 #include "net/fd.h"
 
