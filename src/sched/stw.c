@@ -86,19 +86,17 @@ void tz_start_the_world(tz_m *m, tz_p *keep)
         tz_acquirep(m, keep);
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
     tz_store_relaxed(&tz_sched.gcwaiting, 0);
+    if (tz_sched.solo) /* who waits is given a P here, past tz_pidle_get_locked, which would see to that */
+        tz_solo_drop_locked(tz_sched.solo);
     if (m)
         tz_store_relaxed(&keep->status, TZ_P_RUNNING);
     for (uint32_t i = tz_load_relaxed(&tz_sched.nprocs); i-- > 0;) {
         tz_p *p = tz_sched.allp[i];
         if (p == keep)
             continue;
-        tz_m *w;
-        if (tz_runq_empty(p)) {
-            w = tz_pidle_put_locked(p);
-        } else {
-            tz_store_relaxed(&p->status, TZ_P_RUNNING);
-            w = tz_sched.mwait_head ? tz_pidle_put_locked(p) : tz_startm_locked(p, false);
-        }
+        tz_store_relaxed(&p->status, TZ_P_RUNNING); /* unless it is put on the idle list */
+        tz_m *w =
+            tz_runq_empty(p) || tz_sched.mwait_head ? tz_pidle_put_locked(p) : tz_startm_locked(p, false);
         if (w) {
             w->link = wake;
             wake = w;
@@ -169,10 +167,6 @@ static void retire(tz_p *p, tz_p *heir)
 /* In a stopped world. */
 static void resize(uint32_t n)
 {
-    tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    if (tz_sched.solo)
-        tz_solo_drop_locked(tz_sched.solo);
-    tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     uint32_t old = tz_load_relaxed(&tz_sched.nprocs);
     grow_allp(n);
     for (uint32_t i = n; i < old; i++)

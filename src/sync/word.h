@@ -48,8 +48,9 @@ typedef struct tuza_waiters tz_waiters;
 /* One change of a word: `old` is what was loaded since the caller has entered the runtime, or parked. */
 #define tz_word_acquire(p, old, new, sole) \
     (TZ_LIKELY(sole) ? (tz_store_relaxed((p), (new)), true) : tz_cas_acquire((p), (old), (new)))
+/* A release in either case: the words of once and wait groups are looked at by threads in no count. */
 #define tz_word_release(p, old, new, sole) \
-    (TZ_LIKELY(sole) ? (tz_store_relaxed((p), (new)), true) : tz_cas_release((p), (old), (new)))
+    (TZ_LIKELY(sole) ? (tz_store_release((p), (new)), true) : tz_cas_release((p), (old), (new)))
 
 /* The queue; its first is peeked by tuza_cond_signal. */
 TZ_INLINE void tz_waiters_put(tz_waiters *q, tz_waiter *w)
