@@ -49,6 +49,7 @@ tz_work *tz_ending_next(tz_m *m)
 {
     tz_g *g = tz_sched.ending_g;
     for (;;) {
+        drop_queue(m->p); /* nobody else empties it: there shall be room for what timers make runnable */
         tz_timers_run_all(m, tz_os_now());
         if (tz_load_relaxed(&g->status) == TZ_G_RUNNABLE)
             break;

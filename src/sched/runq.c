@@ -192,13 +192,15 @@ tz_work *tz_globq_get_fair(void)
 {
     if (tz_sched.runq_size == 0)
         return NULL;
+    static uint32_t looks; /* sched.lock */
     if (!tz_sched.runq.head) {
         tz_sched.runq = tz_sched.overflow;
         tz_sched.overflow = (tz_workq){NULL, NULL};
     }
     count(-1u);
     tz_store_relaxed(&tz_sched.runq_taken, tz_sched.runq_taken + 1);
-    return pop(&tz_sched.runq);
+    /* Who yielded at this very look is on the first list: that alone would never be empty. */
+    return pop(tz_sched.overflow.head && ++looks % 2 ? &tz_sched.overflow : &tz_sched.runq);
 }
 
 tz_work *tz_globq_get(tz_p *p)

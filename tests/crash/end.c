@@ -232,6 +232,29 @@ static int foreign_thread(void)
     return 0;
 }
 
+static void sleep_at_exit(void)
+{
+    tuza_sleep(60 * TUZA_MILLISECOND);
+    puts("slept");
+}
+static void sleep_a_little(void *arg)
+{
+    (void)arg;
+    tuza_sleep(30 * TUZA_MILLISECOND);
+}
+
+/* Many others are due before the only goroutine that still runs. */
+//! sleepers_at_exit exit 0
+//1 slept
+static int sleepers_at_exit(void)
+{
+    for (int i = 0; i < 600; i++)
+        crash_go(sleep_a_little, NULL);
+    tuza_sleep(TUZA_MILLISECOND);
+    atexit(sleep_at_exit);
+    return 0;
+}
+
 static int listener, other;
 static void accept_on(void *arg)
 {
@@ -265,6 +288,7 @@ static const crash_case cases[] = {
     CASE(main_returns),
     CASE(main_returns_at_once),
     CASE(close_at_exit),
+    CASE(sleepers_at_exit),
     CASE(exit_from_goroutine),
     CASE(go_nil),
     CASE(go_nil_in_goroutine),
