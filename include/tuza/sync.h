@@ -24,7 +24,8 @@
  * first one of such a thread; where nobody has to wait or to be woken, none
  * makes a system call or starts anything. In the child of a fork() by a
  * program that had goroutines, mutexes of both kinds and wait groups work as
- * far as nobody has to wait or be woken.
+ * far as nobody has to wait or be woken. In any such child what other threads
+ * were waiting for at the fork is not to be used.
  */
 #ifndef TUZA_SYNC_H
 #define TUZA_SYNC_H

@@ -66,6 +66,7 @@ static TZ_NOINLINE bool enter_group(tuza_group *g, tz_waiter *w)
         w->g = m->g;
         m->g->result = true;
         tz_waiters_put(&g->starters, w);
+        tz_park_durably(m);
         return tz_park(m, TZ_WAIT_SEMACQUIRE, tz_lock_of(g->lock));
     }
     if (!full)

@@ -196,11 +196,12 @@ static void parked(tz_m *m, void *arg)
 static void parked_waiter(tz_m *m, void *arg)
 {
     tz_g *g = arg;
-    lock(g->bubble);
-    g->bubble->waiter = g;
-    g->bubble->running--;
-    unlock(g->bubble);
-    parked(m, g->bubble);
+    tz_bubble *b = g->bubble;
+    lock(b);
+    b->waiter = g;
+    b->running--;
+    unlock(b);
+    parked(m, b); /* g may have been woken, and have ended */
 }
 
 static void parked_root(tz_m *m, void *arg)
@@ -309,6 +310,22 @@ void tz_bubble_died(const tz_g *g, const char *text)
 }
 
 /* ---- time ---- */
+
+uint16_t tz_bubble_step_out(void)
+{
+    tz_m *m = tz_enter();
+    uint16_t was = m->g->bubbled;
+    m->g->bubbled = 0;
+    tz_leave(m);
+    return was;
+}
+
+void tz_bubble_step_in(uint16_t was)
+{
+    tz_m *m = tz_enter();
+    m->g->bubbled = was;
+    tz_leave(m);
+}
 
 uint64_t tz_bubble_of(const tz_g *g)
 {

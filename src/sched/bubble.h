@@ -41,6 +41,11 @@ const char *tz_bubble_deadlock(int result);
  * In user code; comes back on any thread. */
 bool tz_bubble_wait(void);
 
+/* The calling goroutine is as in no bubble, for what belongs to all, like the timer of a pool; it counts as
+ * one of its bubble that runs. Returns what it goes back with. In user code. */
+uint16_t tz_bubble_step_out(void);
+void tz_bubble_step_in(uint16_t was);
+
 /* newproc.c's: g, which is about to become runnable, belongs to the bubble of m->g, which has one. */
 void tz_bubble_join(tz_m *m, tz_g *g);
 /* And m->g ends. */

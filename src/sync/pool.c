@@ -14,7 +14,8 @@
  * The timer (where there is a destroy) is set while there are items: `armed`.
  * Its function clears that when it finds none left, and looks once more. Of
  * that look and a put that still saw it armed, both under the part's lock, the
- * later sees what the earlier did.
+ * later sees what the earlier did. A pool is everybody's: its timer belongs to
+ * no bubble, whoever makes, sets and frees it.
  */
 #include "tuza/pool.h"
 
@@ -23,6 +24,7 @@
 
 #include "base/fatal.h"
 #include "panic/panic.h"
+#include "sched/bubble.h"
 #include "sched/sched.h"
 #include "tuza/time.h"
 
@@ -63,19 +65,32 @@ static void throw_memory(void *p)
         tz_throw("out of memory");
 }
 
+/* Its function does not run, nor will again. */
+static void free_timer(state *s)
+{
+    if (!s->timer)
+        return;
+    uint16_t bubbled = tz_bubble_step_out();
+    tuza_timer_stop_wait(s->timer);
+    tuza_timer_stop(s->timer); /* it may have been set again by what was waited for */
+    tuza_timer_free(s->timer);
+    tz_bubble_step_in(bubbled);
+}
+
 static TZ_NOINLINE state *make_state(tuza_pool *p)
 {
     state *s = calloc(1, sizeof *s), *none = NULL;
     throw_memory(s);
     s->destroy = p->destroy;
     if (s->destroy) {
+        uint16_t bubbled = tz_bubble_step_out();
         s->timer = tuza_after_func(INT64_MAX, cycle, s);
         tuza_timer_stop(s->timer);
+        tz_bubble_step_in(bubbled);
     }
     if (tz_cas_acq_rel(&p->state, &none, s)) /* pairs with the look in state_of */
         return s;
-    if (s->timer)
-        tuza_timer_free(s->timer);
+    free_timer(s);
     free(s);
     return none;
 }
@@ -184,8 +199,12 @@ void *tuza_pool_get(tuza_pool *p)
 static TZ_NOINLINE void arm(state *s)
 {
     uint32_t not = 0;
-    if (tz_cas_acquire(&s->armed, &not, 1)) /* pairs with the release in cycle: one at a time has the timer */
-        tuza_timer_reset(s->timer, CYCLE);
+    if (!tz_cas_acquire(&s->armed, &not,
+                        1)) /* pairs with the release in cycle: one at a time has the timer */
+        return;
+    uint16_t bubbled = tz_bubble_step_out();
+    tuza_timer_reset(s->timer, CYCLE);
+    tz_bubble_step_in(bubbled);
 }
 
 void tuza_pool_put(tuza_pool *p, void *item)
@@ -308,11 +327,7 @@ void tuza_pool_clear(tuza_pool *p)
     bool left;
     if (!s)
         return;
-    if (s->timer) {
-        tuza_timer_stop_wait(s->timer);
-        tuza_timer_stop(s->timer); /* it may have been set again by what was waited for */
-        tuza_timer_free(s->timer);
-    }
+    free_timer(s);
     p->state = NULL;
     destroy_chunks(s, turn(s, true, &left));
     table *t = s->table;

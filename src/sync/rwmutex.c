@@ -406,8 +406,8 @@ static TZ_NOINLINE bool trylock_enter_slow(tz_m *m, tuza_rwmutex *rw)
 
 static TZ_COLD bool trylock_outside(tuza_rwmutex *rw)
 {
-    if (tz_without_m() && tz_mutex_take(&rw->writers, false) && take_write(rw, false))
-        return true;
+    if (tz_without_m())
+        return tz_mutex_take(&rw->writers, false) && take_write(rw, false);
     tz_attach();
     return trylock_any(tz_enter(), rw, false);
 }

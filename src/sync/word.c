@@ -4,15 +4,19 @@
 
 #include "os/os.h"
 
-#define SPINS 40
+#define SPINS  40
+#define YIELDS 10
+#define NAP_NS 50000
 
 void tz_word_wait(unsigned *tries)
 {
     if (++*tries <= SPINS) {
         for (unsigned i = 0; i < *tries; i++)
             tz_arch_pause();
-    } else {
+    } else if (*tries <= SPINS + YIELDS) {
         tz_os_yield(); /* the kernel has taken the holder's processor: it may have ours */
+    } else {
+        tz_os_sleep_until(tz_os_now() + NAP_NS); /* the holder's priority may be less than ours */
     }
 }
 

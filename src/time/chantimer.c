@@ -59,6 +59,12 @@ static int64_t next_tick(const tuza_timer *t, int64_t now)
     return when;
 }
 
+/* On the clock of where the timer was made. */
+static int64_t now_of(const tuza_timer *t, tz_m *m)
+{
+    return t->bubble ? tz_now(m) : tz_os_now();
+}
+
 static bool is_due(const tuza_timer *t, int64_t now)
 {
     return t->when && t->when <= now;
@@ -75,13 +81,13 @@ static int64_t take(tuza_timer *t, int64_t now)
 static bool source_is_due(tz_chan_source *s, tz_m *m)
 {
     int64_t when = tz_load_relaxed(&timer_of(s)->when);
-    return when && when <= tz_now(m);
+    return when && when <= now_of(timer_of(s), m);
 }
 
 static bool source_take(tz_chan_source *s, tz_m *m, int64_t *value)
 {
     tuza_timer *t = timer_of(s);
-    int64_t now = tz_now(m);
+    int64_t now = now_of(t, m);
     if (!is_due(t, now))
         return false;
     *value = take(t, now);
@@ -114,7 +120,7 @@ static void fire(tz_timer *timer, void *arg)
     bool alone = m->p->alone;
     tz_g *g = NULL;
     tz_spin_lock(&c->lock, alone);
-    int64_t now = tz_now(m);
+    int64_t now = now_of(t, m);
     tz_sudog *s = is_due(t, now) ? tz_chan_claim(c) : NULL;
     if (s) {
         int64_t value = take(t, now);

@@ -53,6 +53,7 @@ static void run_over(void *arg)
     while (*at != r)
         at = &(*at)->next;
     *at = r->next;
+    f->foreign -= tz_bubble_id_of(m) != f->t.bubble;
     if (--f->started == 0)
         for (tz_sudog *s; (s = tz_waitq_get(&f->waiters)) != NULL;)
             tz_ready(m, s->g);
@@ -82,6 +83,7 @@ static void call(void *arg)
 static void start_locked(tz_m *m, tz_functimer *f)
 {
     f->started++;
+    f->foreign += tz_bubble_id_of(m) != f->t.bubble;
     unlock_timer(m, f);
     tz_newproc(m, call, f, f->pc);
 }
@@ -198,7 +200,7 @@ static bool wait_for_calls(tz_functimer *f, bool active)
     m->g->result = active;
     m->g->waiter.elem = NULL;
     tz_waitq_put(&f->waiters, &m->g->waiter);
-    if (f->t.bubble)
+    if (f->t.bubble && !f->foreign)
         tz_park_durably(m);
     return tz_park(m, TZ_WAIT_CALLBACK, &f->lock);
 }

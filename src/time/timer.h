@@ -60,6 +60,7 @@ struct tz_functimer {
     /* Under the lock. */
     uint32_t refs;    /* the program's, the heap's, the hook's, and one for each that was started */
     uint32_t started; /* and has not returned */
+    uint32_t foreign; /* those of them that are not of t.bubble's goroutines */
     bool hooked;
     struct tz_functimer_run *runs; /* those of them that have begun */
     tz_waitq waiters;              /* until none is left */

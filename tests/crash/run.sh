@@ -38,7 +38,7 @@ only_program=${1-} only_case=${2-}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 ulimit -c 0
-export TSAN_OPTIONS="${TSAN_OPTIONS-} report_thread_leaks=0"
+export TSAN_OPTIONS="${TSAN_OPTIONS-} report_thread_leaks=0 atexit_sleep_ms=0"
 # What the programs die of is the subject here, not what a sanitizer makes of it.
 for sanitizer in ASAN TSAN; do
     declare -x "${sanitizer}_OPTIONS+= handle_segv=0 handle_sigbus=0 handle_sigfpe=0 handle_sigill=0 handle_abort=0"

@@ -114,4 +114,50 @@ TEST(mutex)
     settle(1);
 }
 
+/* --- A place in a group --- */
+
+static int nap(void *arg)
+{
+    tuza_sleep(TUZA_SECOND);
+    flag_add((int *)arg, 1);
+    return 0;
+}
+
+static void two_at_a_time(void *arg)
+{
+    tuza_group g = TUZA_GROUP_INIT;
+    int64_t start = tuza_now();
+    tuza_group_limit(&g, 2);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(tuza_group_go(&g, nap, arg), 0);
+    CHECK_EQ(tuza_group_wait(&g), 0);
+    CHECK_EQ(tuza_now() - start, 3 * TUZA_SECOND);
+}
+
+/* ST-03: who waits for a place is blocked until something happens in the bubble. */
+TEST(group_with_a_limit)
+{
+    int done = 0;
+    BUBBLE(two_at_a_time, &done);
+    CHECK_EQ(done, 5);
+}
+
+/* --- A pool is everybody's --- */
+
+static tuza_pool pool = TUZA_POOL_INIT(NULL, free, NULL);
+
+static void put_one(void *arg)
+{
+    (void)arg;
+    tuza_pool_put(&pool, malloc(8));
+}
+
+TEST(pool_of_all)
+{
+    BUBBLE(put_one, NULL);
+    put_one(NULL);
+    BUBBLE(put_one, NULL);
+    tuza_pool_clear(&pool);
+}
+
 TEST_MAIN_TUZA()

@@ -552,4 +552,26 @@ TEST(goexit_and_locks)
     CHECK_EQ(n, 5);
 }
 
+/* --- Timers from outside --- */
+
+static void receive_in_bubble(void *arg)
+{
+    tuza_chan_recv(tuza_timer_chan(arg), NULL);
+}
+
+/* What was made outside keeps its time, which is real. */
+TEST(timer_from_outside)
+{
+    tuza_timer *t = tuza_timer_new(30 * TUZA_MILLISECOND), *ticker = tuza_ticker_new(10 * TUZA_MILLISECOND);
+    int64_t start = tuza_now();
+    BUBBLE(receive_in_bubble, t);
+    CHECK(tuza_now() - start >= 30 * TUZA_MILLISECOND);
+    for (int i = 0; i < 3; i++) {
+        BUBBLE(receive_in_bubble, ticker);
+        CHECK(tuza_chan_recv(tuza_timer_chan(ticker), NULL));
+    }
+    tuza_timer_free(t);
+    tuza_timer_free(ticker);
+}
+
 TEST_MAIN_TUZA()
