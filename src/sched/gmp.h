@@ -404,6 +404,7 @@ typedef struct tz_sched_t {
     tz_workq overflow;   /* the last batch first */
     uint32_t runq_size;  /* of both */
     uint32_t runq_taken; /* how many were ever taken off them */
+    uint32_t fair_looks; /* those that found both: they take from each in turn */
     tz_p *pidle;
     uint32_t npidle;
     tz_p *pwork; /* Ps with work queued that wait for an M */

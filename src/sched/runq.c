@@ -155,10 +155,13 @@ void tz_globq_put(tz_work *w)
 }
 
 /* What the ring has no room for goes to the global queue's end: the overflow is served last batch first,
- * and the first of a thousand descriptors that are ready would wait for ever new ones. */
+ * and the first of a thousand descriptors that are ready would wait for ever new ones. So would those that
+ * wait there already, if later ones went to the ring. */
 void tz_runq_put_list(tz_p *p, tz_work *head)
 {
     uint32_t room = TZ_RUNQ_SIZE - (p->runq_tail - tz_load_acquire(&p->runq_head)); /* others only take */
+    if (tz_load_relaxed(&tz_sched.runq_size))
+        room = 0;
     while (head && room-- > 0) {
         tz_work *w = head;
         head = *tz_work_link(w); /* before others can have it */
@@ -192,15 +195,15 @@ tz_work *tz_globq_get_fair(void)
 {
     if (tz_sched.runq_size == 0)
         return NULL;
-    static uint32_t looks; /* sched.lock */
     if (!tz_sched.runq.head) {
         tz_sched.runq = tz_sched.overflow;
         tz_sched.overflow = (tz_workq){NULL, NULL};
     }
     count(-1u);
     tz_store_relaxed(&tz_sched.runq_taken, tz_sched.runq_taken + 1);
-    /* Who yielded at this very look is on the first list: that alone would never be empty. */
-    return pop(tz_sched.overflow.head && ++looks % 2 ? &tz_sched.overflow : &tz_sched.runq);
+    /* In turn: who yielded at this very look is on the first list, which so may never be empty. */
+    bool second = tz_sched.overflow.head && tz_sched.fair_looks++ % 2;
+    return pop(second ? &tz_sched.overflow : &tz_sched.runq);
 }
 
 tz_work *tz_globq_get(tz_p *p)

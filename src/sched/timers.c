@@ -47,8 +47,8 @@ static void sleep_fire(tz_timer *t, void *ctx)
 {
     tz_g *g = TZ_CONTAINER_OF(t, tz_g, timer);
     /* At the tail: many that are due together run in the order of their deadlines. */
-    tz_ready_behind(ctx, g);
     __builtin_prefetch(g->sp, 1); /* it may have slept for long, and will run in a moment */
+    tz_ready_behind(ctx, g);
 }
 
 static void insert(tz_timers *ts, tz_timer *t, int64_t when)
@@ -156,8 +156,8 @@ void tz_timers_run(tz_m *m, tz_p *p, int64_t now)
 {
     tz_timers *ts = &p->timers;
     tz_lock_acquire(&ts->lock, TZ_RANK_TIMERS);
-    /* One, and as many as there is room for. Whoever is left would wait behind them anyway, and those taken out
-     * run while they are in the cache; with each that runs there is room again. */
+    /* One, and as many as there is room for. Whoever is left would wait behind them anyway, and those
+     * taken out run while they are in the cache; with each that runs there is room again. */
     bool some = false; /* a ring of goroutines that only yield is full at each look */
     for (tz_timer *t; (!some || !tz_runq_is_full(m->p)) && (t = take_due(ts, now)) != NULL;) {
         some = true;
