@@ -60,7 +60,7 @@ static void take_in_turn(void *arg)
 {
     int64_t n = (intptr_t)arg;
     tuza_semaphore_acquire(&line, n);
-    order[norder++] = (int)n;
+    order[__atomic_fetch_add(&norder, 1, __ATOMIC_RELAXED)] = (int)n; /* the last two may be at it at once */
     tuza_semaphore_release(&line, n);
 }
 
