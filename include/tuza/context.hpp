@@ -70,7 +70,11 @@ class any_timer
         std::swap(callable, other.callable);
         return *this;
     }
-    /* Of one that calls: waits for a call that has started, but not in that call itself. */
+    /*
+     * Of one that calls: waits for a call that has started, but not in that
+     * call itself; so a call which has set its timer anew must not be what
+     * ends it. One that calls, made in a bubble, ends in that.
+     */
     ~any_timer()
     {
         if (!callable) {
