@@ -137,8 +137,8 @@ static char *begin(tz_m *m, tz_fd *f, bool ended)
     tz_store_relaxed(&f->dry, false);
     tz_store_relaxed(&f->late, 0);
     tz_store_relaxed(&f->cancelled, false);
-    if (ended ||
-        !(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED)) /* else it is its closer's, whom users must hear */
+    /* While it is being closed the stop is the closer's, whom users must hear. */
+    if (ended || !(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))
         tz_netpoll_set_stop(m, &f->pd, 0);
     tz_netpoll_renew(m, &f->pd);
     char *path = f->unlink_path;

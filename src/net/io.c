@@ -78,8 +78,8 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
             long r = read_now(f, fd, iov, n);
             if (r == -EINTR)
                 continue;
-            if (TZ_UNLIKELY(r ==
-                            -ETIMEDOUT)) /* not a deadline's, after which a caller may read on: it stays */
+            /* The kernel's is no deadline, after which a caller may read on: it stays. */
+            if (TZ_UNLIKELY(r == -ETIMEDOUT))
                 tz_store_relaxed(&f->late, -ETIMEDOUT);
             if (r != -EAGAIN)
                 return r;

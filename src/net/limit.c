@@ -69,9 +69,11 @@ static void update_stop(tz_fd *f)
 {
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
-    int stop = tz_load_relaxed(&f->cancelled)                              ? -ECANCELED
-               : f->ctx && f->ctx_of == tz_load_relaxed(&f->pd.generation) ? tz_context_err_now(f->ctx)
-                                                                           : 0;
+    int stop = 0;
+    if (tz_load_relaxed(&f->cancelled))
+        stop = -ECANCELED;
+    else if (f->ctx && f->ctx_of == tz_load_relaxed(&f->pd.generation))
+        stop = tz_context_err_now(f->ctx);
     if (!(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))
         tz_netpoll_set_stop(m, &f->pd, stop);
     tz_lock_release(&f->lock, TZ_RANK_FD);

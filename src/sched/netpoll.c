@@ -19,11 +19,11 @@
  * More parties must not be missed by a waiter: a deadline that is set or moved
  * while it goes to sleep, its timer, a stop, and that the number is another
  * file's. Each of them writes its word (deadline, timer.armed, stop,
- * generation), then looks at side->g; the waiter
- * publishes its G, then looks at those words (settled() in commit()). With a
- * full fence between on both sides one of the two sees the other: Dekker's
- * way. Where the waiter sees that something changed it takes its G back, if
- * nobody else has, and looks again from the start.
+ * generation), then looks at side->g; the waiter publishes its G, then looks
+ * at those words (settled() in commit()). With a full fence between on both
+ * sides one of the two sees the other: Dekker's way. Where the waiter sees
+ * that something changed it takes its G back, if nobody else has, and looks
+ * again from the start. tests/models/netpoll.pml has all of this.
  *
  * Deadlines cost a timer only where somebody waits, and that timer is not
  * taken off the heap when the wait is over: as long as the deadline is moved
@@ -160,7 +160,7 @@ static void commit(tz_m *m, void *arg)
         ready(m, s->waiter);
         return;
     }
-    tz_fence_store_load(); /* pairs with those of set_deadline, set_stop, renew, fire, lost, sweep */
+    tz_fence_store_load(); /* pairs with those of set_deadline, kick, fire, lost, sweep */
     tz_netpoll_need_sweep();
     if (!settled(pd, s))
         ready(m, tz_netpoll_unblock(s, false));

@@ -109,7 +109,7 @@ tz_work *tz_runq_steal(tz_p *p, tz_p *victim, bool next);
  * is a second list, the last batch first: a program that starts goroutines
  * which start goroutines then works on the newest, whose memory is warm, and
  * keeps few of them begun. Nothing starves: the look at every 61st switch
- * takes from the first list, and when that is empty it becomes the second.
+ * takes from the one list and the other in turn.
  */
 void tz_globq_put(tz_work *w);
 void tz_globq_put_head(tz_work *head, tz_work *tail, uint32_t n);
