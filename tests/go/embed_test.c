@@ -526,6 +526,8 @@ TEST(fork_meanwhile)
 /* What would schedule there throws. */
 TEST(fork_then_go)
 {
+    if (!HELP_FORKS)
+        SKIP("no reports in children");
     int err[2];
     char text[512];
     CHECK_EQ(tuza_start(NULL), 0);

@@ -121,7 +121,7 @@ TEST(handlers_come_later)
 /* A child that had no goroutines has a runtime of its own, and no channels of its parent's. */
 TEST(child_with_its_own)
 {
-    if (HELP_TSAN || HELP_EMULATED)
+    if (!HELP_FORKS)
         SKIP("no threads in children");
     tuza_chan *c = tuza_chan_make(sizeof(int), 1);
     CHECK_EQ(tuza_signal_notify(c, both, 2), 0);
