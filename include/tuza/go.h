@@ -194,7 +194,8 @@ TUZA_API int tuza_exit_hook_remove(void (*fn)(void *arg), void *arg);
 /*
  * How many goroutines there are, the caller included if it is one; 0 before
  * the first.
- * Exact when none start or end meanwhile. Blocks: never. Callable from: any
+ * Exact when none start or end meanwhile; else never fewer than there were at
+ * some moment of the call. Blocks: never. Callable from: any
  * thread. Order: what the goroutines that are not counted any more did
  * happens before the return. Go: runtime.NumGoroutine.
  */

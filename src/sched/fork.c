@@ -60,7 +60,8 @@ static void empty(tz_p *p)
     p->gfree = NULL;
     p->starts = NULL;
     p->ngfree = p->nstarts = p->slots = 0;
-    p->ngo = p->nwaiters = 0;
+    p->nbegun = p->nended = 0;
+    p->nwaiters = 0;
     p->m = NULL;
     tz_timers_forget(p);
 }

@@ -363,7 +363,7 @@ struct tz_p {
     tz_start *starts;   /* own: free ones */
     uint32_t slots;     /* own: slots that goroutines yet to be started may count on (gfree.c) */
     uint64_t goid_next, goid_end; /* own: the block of ids not yet handed out */
-    int64_t ngo;                  /* own, release, peeked: Gs started minus Gs ended here */
+    uint64_t nbegun, nended;      /* own, peeked; nended with release: see tuza_num_goroutine */
     int64_t nwaiters;  /* own, peeked: Gs that began to wait for descriptors here minus those woken */
     int64_t polled_at; /* own, peeked: when its owner last looked at descriptors */
 

@@ -146,7 +146,7 @@ TZ_INLINE tz_start *take_start(tz_p *p, void (*fn)(void *), const void *pc, uint
     tz_store_relaxed(&s->go_pc, pc);
     tz_store_relaxed(&s->parent_goid, parent);
     tz_store_relaxed(&s->goid, next_goid(p));
-    tz_store_relaxed(&p->ngo, p->ngo + 1);
+    tz_store_relaxed(&p->nbegun, p->nbegun + 1);
     return s;
 }
 
@@ -195,7 +195,7 @@ static int start_now(uint32_t cls, void (*fn)(void *), void *arg, const void *co
     tz_store_relaxed(&g->goid, next_goid(p));
     tz_store_relaxed(&g->go_pc, pc);
     tz_store_relaxed(&g->parent_goid, m->g->goid);
-    tz_store_relaxed(&p->ngo, p->ngo + 1);
+    tz_store_relaxed(&p->nbegun, p->nbegun + 1);
     if (m->g->bubbled)
         tz_bubble_join(m, g);
     tz_ready(m, g);
@@ -337,7 +337,7 @@ TZ_INLINE void end_g(tz_m *m, tz_member **me)
     if (TZ_UNLIKELY(g->tag | g->bubbled))
         end_special(m, me);
     /* Pairs with tuza_num_goroutine: what this one did is seen there. */
-    tz_store_release(&p->ngo, p->ngo - 1);
+    tz_store_release(&p->nended, p->nended + 1);
     tz_store_relaxed(&g->goid, 0);
     tz_store_relaxed(&g->status, TZ_G_DEAD);
     if (TZ_UNLIKELY(g->name[0]))
@@ -388,14 +388,24 @@ size_t tuza_stack_used(void)
     return m == &tz_nobody ? 0 : tz_stack_used(&m->g->stack);
 }
 
+/*
+ * One may begin on this P and end on that while we look. All ends are read before any beginning, so no
+ * fewer come out than there were in between: whoever's end is seen, the acquire brings its beginning with it,
+ * and the P that it began on. In one pass, one that begins on a P already read and ends on one yet to be read
+ * would take another off the number, and a stop would find nobody left.
+ */
 int tuza_num_goroutine(void)
 {
     if (tz_load_acquire(&tz_sched.started) != TZ_STARTED_READY)
         return 0;
-    int64_t n = 0;
+    uint64_t n = 0;
     uint32_t nallp = tz_load_acquire(&tz_sched.nallp); /* before the array: see grow_allp */
     tz_p **allp = tz_load_acquire(&tz_sched.allp);
     for (uint32_t i = 0; i < nallp; i++)
-        n += tz_load_acquire(&allp[i]->ngo);
+        n -= tz_load_acquire(&allp[i]->nended);
+    nallp = tz_load_acquire(&tz_sched.nallp);
+    allp = tz_load_acquire(&tz_sched.allp);
+    for (uint32_t i = 0; i < nallp; i++)
+        n += tz_load_relaxed(&allp[i]->nbegun);
     return (int)n;
 }

@@ -229,7 +229,7 @@ int tz_sched_run(void (*fn)(void *), void *arg, void (*signals)(bool on))
         tz_store_relaxed(&m->lockedext, locks);
         tz_lock_fair(m);
     }
-    tz_store_release(&m->p->ngo, m->p->ngo + 1);
+    tz_store_relaxed(&m->p->nbegun, m->p->nbegun + 1);
     tz_ready(m, g);
     tz_schedule(m);
     tz_mexit_first(m);

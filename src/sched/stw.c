@@ -137,7 +137,7 @@ static void grow_allp(uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         allp[i] = i < have ? tz_sched.allp[i] : newp((int32_t)i);
     tz_store_release(&tz_sched.allp, allp);
-    tz_store_release(&tz_sched.nallp, n); /* pairs with tz_num_goroutine */
+    tz_store_release(&tz_sched.nallp, n); /* pairs with tuza_num_goroutine */
 }
 
 /* p is not to be used any more: what it has goes to the global queue's head, in order, and to `heir`. */

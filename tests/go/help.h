@@ -34,8 +34,8 @@
 #define HELP_EMULATED 0
 #endif
 
-/* Whether a child of a process with threads can do more than exec and exit. ThreadSanitizer forbids it,
- * AddressSanitizer's allocator may be locked there by a thread that is just starting, and qemu 7.2 asserts. */
+/* Whether a child of a process with threads can do more than exec and exit: ThreadSanitizer forbids it,
+ * AddressSanitizer's allocator may be locked there by a thread that was just starting, qemu 7.2 asserts. */
 #define HELP_FORKS (!HELP_TSAN && !HELP_ASAN && !HELP_EMULATED)
 
 #define SCALE (HELP_TSAN || HELP_EMULATED ? 20 : HELP_ASAN ? 10 : 1)

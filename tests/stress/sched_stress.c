@@ -11,6 +11,8 @@
 // ctest: env GOMAXPROCS=1 TUZA_CHAOS=1 | env GOMAXPROCS=2 TUZA_CHAOS=2 | env GOMAXPROCS=8 TUZA_CHAOS=3
 // ctest: env GOMAXPROCS=1 TUZA_TEST_NO_MEMBARRIER=1 | env GOMAXPROCS=2 TUZA_TEST_NO_MEMBARRIER=1
 // ctest: env GOMAXPROCS=8 TUZA_TEST_NO_MEMBARRIER=1 | env GOMAXPROCS=4 TUZA_CHAOS=4 TUZA_TEST_NO_MEMBARRIER=1
+#include <pthread.h>
+
 #include "stress/stress.h"
 
 static long live, ended, changes;
@@ -176,6 +178,43 @@ TEST(gomaxprocs_from_all_sides)
     GO(churn, &done);
     settle_slowly();
     CHECK_EQ(flag_get(&done), 2 * stress_amount(100000));
+    tuza_gomaxprocs(was);
+}
+
+enum { CHAINS = 8 };
+static int stopped;
+
+/* Always one of a chain is there: each starts the next before it ends. */
+static void link_of_chain(void *arg)
+{
+    tuza_gosched();
+    if (!flag_get(&stopped))
+        GO(link_of_chain, arg);
+    tuza_gosched();
+}
+
+static void *count_them(void *arg)
+{
+    for (long i = 0, n = stress_amount(3000000); i < n; i++)
+        CHECK(tuza_num_goroutine() >= CHAINS + 1);
+    flag_set((int *)arg, 1);
+    return NULL;
+}
+
+/* GR-07: goroutines that begin here and end there while they are counted take no other off the number. */
+TEST(never_too_few)
+{
+    int was = tuza_gomaxprocs(0), counted = 0;
+    tuza_gomaxprocs(4);
+    stopped = 0;
+    for (int i = 0; i < CHAINS; i++)
+        GO(link_of_chain, NULL);
+    pthread_t counter;
+    CHECK_EQ(pthread_create(&counter, NULL, count_them, &counted), 0);
+    EVENTUALLY(flag_get(&counted));
+    CHECK_EQ(pthread_join(counter, NULL), 0);
+    flag_set(&stopped, 1);
+    settle(1);
     tuza_gomaxprocs(was);
 }
 
