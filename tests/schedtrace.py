@@ -86,9 +86,9 @@ def blocks(lines):
 
 
 def is_settled(lines):
-    """A whole block has all five goroutines at rest."""
-    return any(len(gs) == 5 and all(g["status"] != "1" for g in gs) and int(head["midlelocked"]) == 1
-               for head, _, _, gs in blocks(lines))
+    """A whole block has all five goroutines at rest, main in its read."""
+    return any(len(gs) == 5 and all(g["status"] == ("2" if g["id"] == "1" else g["status"]) != "1" for g in gs) and
+               int(head["midlelocked"]) == 1 for head, _, _, gs in blocks(lines))
 
 
 def long_blocks(build):

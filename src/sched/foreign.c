@@ -86,7 +86,7 @@ tz_m *tz_attach(void)
     g->waiter.g = g;
     tz_store_relaxed(&g->status, TZ_G_RUNNABLE);
     tz_store_relaxed(&g->goid, tz_add_relaxed(&tz_sched.goid_gen, 1) + 1);
-    g->lockedm = m;
+    tz_store_relaxed(&g->lockedm, m);
     g->tag = TZ_WORK_LOCKED;
     tz_store_relaxed(&m->lockedg, g);
     tz_store_relaxed(&m->lockedint, 1);

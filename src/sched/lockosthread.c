@@ -51,7 +51,7 @@
 static void bind(tz_m *m)
 {
     tz_g *g = m->g;
-    g->lockedm = m;
+    tz_store_relaxed(&g->lockedm, m);
     g->tag = TZ_WORK_LOCKED;
     tz_store_relaxed(&m->lockedg, g);
     tz_lock_fair(m);
@@ -61,7 +61,7 @@ static void unbind(tz_m *m)
 {
     tz_g *g = m->lockedg;
     g->tag = 0;
-    g->lockedm = NULL;
+    tz_store_relaxed(&g->lockedm, NULL);
     tz_store_relaxed(&m->lockedg, NULL);
 }
 

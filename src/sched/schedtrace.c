@@ -9,7 +9,9 @@
  * stand still in a write. It holds no lock while it writes. What is kept
  * under sched.lock it copies there; the rest it reads as a crash does, without
  * a lock: G, M and P are type-stable, a line that is wrong in a detail does no
- * harm. A crash can't wait for the lock, which its own thread may hold.
+ * harm. A crash can't wait for the lock, which its own thread may hold. From
+ * the first report on the thread prints no more: nothing of it comes between
+ * the crash's block and the report.
  *
  * What the numbers mean where tuza is not like Go: status= of P: 0 idle, 1
  * running, 3 stopped, 4 beyond GOMAXPROCS; of G: 1 runnable, 2 running, 4
@@ -26,6 +28,9 @@
 #define STACK ((size_t)64 << 10)
 
 static int64_t start; /* of the first trace */
+
+/* 1: somebody prints, the thread for one trace, a crash for good. Taken by acquire, given by release. */
+static uint32_t printing;
 
 typedef struct out {
     char buf[512];
@@ -252,7 +257,11 @@ static void tracer(void *unused)
         counts c = look();
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
         int64_t now = tz_os_now();
-        trace(&c, tz_godebug.scheddetail > 0, now);
+        uint32_t nobody = 0;
+        if (tz_cas_acquire(&printing, &nobody, 1)) {
+            trace(&c, tz_godebug.scheddetail > 0, now);
+            tz_store_release(&printing, 0);
+        }
         tz_note_sleep_until(&tz_sched.trace_note, now + tz_godebug.schedtrace * (int64_t)1000000);
     }
 }
@@ -261,13 +270,29 @@ int tz_schedtrace_start(void)
 {
     if (!start)
         start = tz_os_now();
+    if (!tz_reporting())
+        tz_store_relaxed(&printing, 0); /* a parent's thread may have printed at the fork */
     return tz_os_thread_start(tracer, NULL, STACK, "tuza-schedtrace");
+}
+
+/* The thread's last trace is waited for, but not for ever: it may be the thread that crashes, or stand still in
+ * its write, or not be there, in a child of fork. */
+static void stop_tracer(void)
+{
+    static bool stopped; /* of those that report, one at a time */
+    uint32_t nobody = 0;
+    for (int naps = 0; !stopped && naps < 1000 && !tz_cas_acquire(&printing, &nobody, 1); naps++) {
+        tz_fatal_hooks.nap();
+        nobody = 0;
+    }
+    stopped = true;
 }
 
 void tz_schedtrace_crash(void)
 {
     if (!tz_godebug.schedtrace && !tz_godebug.scheddetail)
         return;
+    stop_tracer();
     int64_t now = tz_os_now();
     if (!start)
         start = now;

@@ -223,7 +223,7 @@ int tz_sched_run(void (*fn)(void *), void *arg, void (*signals)(bool on))
     g->waiter.g = g;
     tz_store_relaxed(&g->goid, 1);
     if (locks) {
-        g->lockedm = m;
+        tz_store_relaxed(&g->lockedm, m);
         g->tag = TZ_WORK_LOCKED;
         tz_store_relaxed(&m->lockedg, g);
         tz_store_relaxed(&m->lockedext, locks);

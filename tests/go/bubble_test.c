@@ -562,8 +562,8 @@ static void receive_in_bubble(void *arg)
 /* What was made outside keeps its time, which is real. */
 TEST(timer_from_outside)
 {
-    tuza_timer *t = tuza_timer_new(30 * TUZA_MILLISECOND), *ticker = tuza_ticker_new(10 * TUZA_MILLISECOND);
     int64_t start = tuza_now();
+    tuza_timer *t = tuza_timer_new(30 * TUZA_MILLISECOND), *ticker = tuza_ticker_new(10 * TUZA_MILLISECOND);
     BUBBLE(receive_in_bubble, t);
     CHECK(tuza_now() - start >= 30 * TUZA_MILLISECOND);
     for (int i = 0; i < 3; i++) {
