@@ -48,7 +48,8 @@ void tz_acquirep(tz_m *m, tz_p *p)
 {
     tz_store_relaxed(&m->p, p);
     tz_store_relaxed(&p->m, m);
-    if (TZ_UNLIKELY(m->lockedg != NULL))
+    /* Or whoever had it has stepped over fair_at, and not come to where that is made up for. */
+    if (TZ_UNLIKELY(m->lockedg != NULL || (int32_t)(p->switches - p->fair_at) > 0))
         tz_lock_fair(m);
 }
 

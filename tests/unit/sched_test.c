@@ -10,6 +10,7 @@
 #include "chan/chan.h"
 #include "go/help.h"
 #include "sched/gmp.h"
+#include "sched/proc.h"
 #include "sched/sched.h"
 
 static bool is_robbed(tz_m *m)
@@ -250,6 +251,18 @@ TEST(thread_requests_add_up)
     }
     EVENTUALLY(tz_load_relaxed(&tz_sched.mstarting) == 0);
     tz_store_relaxed(&tz_sched.reap_ns, 5 * TUZA_SECOND);
+}
+
+/* Whoever is given a P that was not looked at when it was due (it may have been given away just then) does it
+ * next: else timers and the global queue would wait until the count comes round. */
+TEST(due_look_is_not_lost)
+{
+    tz_m *m = tz_enter();
+    tz_p *p = m->p;
+    p->fair_at = p->switches - 1;
+    tz_acquirep(m, p);
+    CHECK_EQ(p->fair_at, p->switches);
+    tz_leave(m);
 }
 
 static void flicker(void *arg)
