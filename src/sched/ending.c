@@ -4,11 +4,12 @@
  * through, and what follows (atexit handlers, C++ destructors, stdio) shall
  * find nobody at work on what it takes apart.
  *
- * The world is stopped and stays so (stw.c): sched.stw is never released,
- * gcwaiting never cleared. Goroutines in user code run on until their next
- * call, where they queue for a P that never comes. The one that exits keeps
- * its P, since handlers may call tuza too: unlock, close, start, even sleep.
- * Whom it wakes or starts must not run, so
+ * The world is stopped and stays so (stw.c): gcwaiting is never cleared, and
+ * nobody who would stop or start it gets the right to any more. Goroutines
+ * in user code run on until their next call, where they queue for a P that
+ * never comes. The one that exits keeps its P, since handlers may call tuza
+ * too: unlock, close, start, even sleep. Whom it wakes or starts must not
+ * run, so
  *
  *  - it never hands the P off (tz_leave_slow), and nobody robs it;
  *  - every entry of its M takes the slow way (the SLOW bit), which empties
@@ -77,13 +78,14 @@ static void stay_slow(tz_m *m)
 static bool try_end(void)
 {
     tz_m *m = tz_enter();
-    bool mine = tz_lock_try(&tz_sched.stw, TZ_RANK_STW);
+    bool mine = tz_stw_try();
     if (mine) {
         tz_stop_the_world(m);
         tz_sched.ending_g = m->g;
         stay_slow(m);
         tz_store_release(&tz_sched.ending, m); /* pairs with the looks of Ms that rest or come to */
         tz_netpoll_break();                    /* what comes is for m alone */
+        tz_stw_release();
     }
     tz_leave(m);
     return mine;
@@ -91,8 +93,13 @@ static bool try_end(void)
 
 void tz_end_world(void)
 {
-    if (tz_load_acquire(&tz_sched.started) != TZ_STARTED_READY)
+    if (tz_load_acquire(&tz_sched.started) == TZ_STARTED_GONE)
         return; /* nothing to stop */
+    if (tz_load_relaxed(&tz_sched.started) == TZ_STARTED_NOT) {
+        if (tz_os_thread_count() == 1)
+            return;
+        tz_need_runtime(); /* or another thread would bring it to life behind our back */
+    }
     if (tz_self_m == &tz_nobody)
         tz_attach();
     while (!try_end())

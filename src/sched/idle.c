@@ -302,7 +302,7 @@ static int64_t rest_until(tz_m *m)
 /* Under sched.lock: what keeps m from resting. Returns a P for m. */
 static tz_p *last_look(void)
 {
-    if (tz_sched.gcwaiting)
+    if (tz_sched.gcwaiting || TZ_UNLIKELY(tz_sched.stopping))
         return NULL;
     if (tz_sched.npwork || (tz_sched.npidle && (tz_sched.runq_size || tz_timers_next() <= tz_os_now())))
         return tz_pidle_get_locked();
@@ -422,6 +422,8 @@ bool tz_stopm(tz_m *m)
     if (TZ_UNLIKELY(tz_sched.stopping)) {
         tz_store_relaxed(&tz_sched.mcount, tz_sched.mcount - 1);
         tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
+        if (wake)
+            tz_wakem(wake);
         return false;
     }
     int dead;

@@ -194,7 +194,7 @@ static TZ_COLD void need_threads(tz_m *m)
 {
     tz_retake_self(m);
     tz_store_release(&m->seq, m->seq + 1);
-    if (tz_need_threads() < 0)
+    if (tz_need_threads_or(&m->park) < 0)
         tz_throw("newosproc");
     tz_entering(m);
 }
@@ -214,8 +214,11 @@ void tz_stoplockedm(tz_m *m)
     } else {
         count_waiting(m, 1);
     }
-    if (m->foreign && TZ_UNLIKELY(tz_load_acquire(&tz_sched.threads) != 2))
-        need_threads(m);
+    if (m->foreign) {
+        tz_fence_store_load(); /* it is counted; pairs with close_if_empty's */
+        if (TZ_UNLIKELY(tz_load_acquire(&tz_sched.threads) != 2))
+            need_threads(m);
+    }
     tz_check_deadlock();
     int64_t since = tz_os_now();
     if (!tz_spin_for_p(m, since)) {

@@ -117,17 +117,28 @@ tz_g *tz_start_now(tz_m *m, tz_start *s)
     return NULL;
 }
 
+/* Ended again between the two they may be as well: only a P that is held keeps them. */
+int tz_pin_threads(tz_m **m)
+{
+    while (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.threads) != 2) && !tz_load_relaxed(&tz_sched.ending)) {
+        tz_leave(*m);
+        int err = tz_need_threads(); /* libc allocates for them */
+        if (err < 0)
+            return err;
+        *m = tz_enter();
+    }
+    return 0;
+}
+
 /* The first goroutine that needs a record or a slot of its P needs the threads too. In and out of the
  * runtime. 0, or a negative errno: then m has left it. */
 static TZ_NOINLINE int threads_and(bool (*refill)(tz_p *p), tz_m **m)
 {
     if (TZ_UNLIKELY(!tz_load_relaxed(&tz_sched.had_goroutines))) {
-        tz_leave(*m);
-        int err = tz_need_threads(); /* libc allocates for them */
+        int err = tz_pin_threads(m);
         if (err < 0)
             return err;
         tz_store_relaxed(&tz_sched.had_goroutines, 1);
-        *m = tz_enter();
     }
     if (refill((*m)->p))
         return 0;

@@ -82,7 +82,7 @@ void tz_wakep(void)
         return;
     tz_m *wake = NULL;
     tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
-    tz_p *p = tz_sched.gcwaiting ? NULL : tz_pidle_get_locked();
+    tz_p *p = tz_sched.gcwaiting || TZ_UNLIKELY(tz_sched.stopping) ? NULL : tz_pidle_get_locked();
     if (p)
         wake = tz_startm_locked(p, true);
     else

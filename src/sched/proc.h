@@ -96,6 +96,8 @@ bool tz_spin_for_p(tz_m *m, int64_t now);
 void tz_spin_learn(tz_m *m, int64_t since);
 /* An M is gone or rests for its locked G: is that a deadlock? */
 void tz_check_deadlock(void);
+/* start.c: tz_need_threads for an M that waits for a P, by its note: not if that comes first. */
+int tz_need_threads_or(tz_note *come);
 
 /* newm.c: Ms and their threads. */
 /* Asks the template thread for an M. Under sched.lock. */
@@ -175,7 +177,12 @@ TZ_INLINE tz_p **tz_procs(uint32_t *n)
 }
 
 /* stw.c */
-/* Under sched.stw. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL
+/* The right to stop the world. False: it is stopped for good, the process ends. The first is for threads
+ * without a P. */
+bool tz_stw_acquire(void);
+bool tz_stw_try(void); /* false, too: somebody has it */
+void tz_stw_release(void);
+/* With that right. m is the caller's M, whose P is among the stopped on return (m->p still names it), or NULL
  * on a thread that has none. */
 void tz_stop_the_world(tz_m *m);
 /* All Ps go where they are needed; m, if there is one, keeps `keep`. Wakes Ms for those that have work. */
@@ -185,8 +192,6 @@ void tz_procs_init(int n); /* before the first M runs */
 void tz_gcstopm(tz_m *m);
 /* These on a thread without a P. Sets GOMAXPROCS, by the program's wish or not. */
 void tz_procs_set(int n, bool custom);
-/* No P caches anything. */
-void tz_procs_flush(void);
 /* Sets GOMAXPROCS unless the program did. */
 void tz_procs_follow(int n);
 

@@ -266,8 +266,12 @@ TZ_INLINE void tz_ready_behind(tz_m *m, tz_g *g)
 }
 
 /* newproc.c: starts a goroutine from inside the runtime, g0 too, behind what is runnable on this P. pc: where
- * it was asked for, or NULL. Throws "out of memory". The runtime's threads have been started. */
+ * it was asked for, or NULL. Throws "out of memory". The runtime's threads are there: in a timer's fire, and
+ * after tz_pin_threads. */
 void tz_newproc(tz_m *m, void (*fn)(void *), void *arg, const void *pc);
+/* Inside the runtime, in and out of it: the threads are there, until m's P is let go. 0, or a negative errno:
+ * then m has left the runtime. */
+int tz_pin_threads(tz_m **m);
 
 /* tuza_go_copy on behalf of the caller at pc. */
 int tz_go_copy(void (*fn)(void *), const void *arg, size_t size, const void *pc);

@@ -275,8 +275,8 @@ int tz_schedtrace_start(void)
     return tz_os_thread_start(tracer, NULL, STACK, "tuza-schedtrace");
 }
 
-/* The thread's last trace is waited for, but not for ever: it may be the thread that crashes, or stand still in
- * its write, or not be there, in a child of fork. */
+/* The thread's last trace is waited for, but not for ever: it may be the thread that crashes, or stand still
+ * in its write, or not be there, in a child of fork. */
 static void stop_tracer(void)
 {
     static bool stopped; /* of those that report, one at a time */

@@ -126,18 +126,21 @@ static void note_others(notes *n, const tz_g *self, bool (*which)(tz_g *g))
 static TZ_NOINLINE bool try_note_all(notes *n, uintptr_t pc)
 {
     tz_m *m = tz_enter_movable();
-    bool mine = tz_lock_try(&tz_sched.stw, TZ_RANK_STW);
-    if (mine) {
+    bool mine = tz_stw_try(), over = tz_load_relaxed(&tz_sched.ending) == m;
+    if (mine || over) {
         tz_regs regs;
         tz_regs_here(&regs);
-        tz_stop_the_world(m);
+        if (mine)
+            tz_stop_the_world(m);
         note_self(n, m, &regs, pc);
         note_others(n, m->g, NULL);
+    }
+    if (mine) {
         tz_start_the_world(m, m->p);
-        tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+        tz_stw_release();
     }
     tz_leave(m);
-    return mine;
+    return mine || over;
 }
 
 static void print_note(tz_sink *s, tz_symbolizer *z, const note *it, const tz_style *style)
@@ -172,11 +175,12 @@ void tz_stack_show(tz_sink *s, bool (*which)(tz_g *g))
 {
     notes n;
     begin_notes(&n, true);
-    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
-    tz_stop_the_world(NULL);
-    note_others(&n, NULL, which);
-    tz_start_the_world(NULL, NULL);
-    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+    if (tz_stw_acquire()) {
+        tz_stop_the_world(NULL);
+        note_others(&n, NULL, which);
+        tz_start_the_world(NULL, NULL);
+        tz_stw_release();
+    }
     print_notes(s, &n);
 }
 

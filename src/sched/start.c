@@ -30,6 +30,7 @@
 
 #define SYSMON_STACK ((size_t)256 << 10)
 #define MAIN_MAX     ((size_t)64 << 20)
+#define LOOK_NS      1000000
 
 tz_sched_t tz_sched = {.mwait_due = INT64_MAX, .goid_gen = 1, .mlimit = 10000, .usual = 1};
 
@@ -129,6 +130,17 @@ int tz_start_threads_locked(void)
 int tz_need_threads(void)
 {
     tz_lock_acquire(&tz_sched.start_lock, TZ_RANK_START);
+    int err = tz_start_threads_locked();
+    tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
+    return err;
+}
+
+int tz_need_threads_or(tz_note *come)
+{
+    /* Who has the lock may be stopping the world, which waits for a P that is on its way to the caller. */
+    while (!tz_lock_try(&tz_sched.start_lock, TZ_RANK_START))
+        if (tz_note_sleep_until(come, tz_os_now() + LOOK_NS))
+            return 0;
     int err = tz_start_threads_locked();
     tz_lock_release(&tz_sched.start_lock, TZ_RANK_START);
     return err;

@@ -9,7 +9,9 @@
  * M that finds gcwaiting hands its own P in.
  *
  * A second stopper does not wait inside the runtime, where its P could never
- * be stopped: it yields until the first is done.
+ * be stopped: it yields until the first is done. At the process's end the
+ * world stays stopped (ending.c): whoever gets the right to stop it after
+ * that finds so, and gives it back.
  */
 #include "base/fatal.h"
 #include "os/os.h"
@@ -27,6 +29,31 @@ static void stopped_locked(tz_p *p)
     tz_store_relaxed(&p->m, NULL);
     if (--tz_sched.stopwait == 0)
         tz_note_wake(&tz_sched.stopnote);
+}
+
+/* Whoever ends the world publishes that before it gives the right back. */
+static bool is_over(void)
+{
+    if (TZ_LIKELY(!tz_load_relaxed(&tz_sched.ending)))
+        return false;
+    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+    return true;
+}
+
+bool tz_stw_acquire(void)
+{
+    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    return !is_over();
+}
+
+bool tz_stw_try(void)
+{
+    return tz_lock_try(&tz_sched.stw, TZ_RANK_STW) && !is_over();
+}
+
+void tz_stw_release(void)
+{
+    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
 }
 
 void tz_gcstopm(tz_m *m)
@@ -206,12 +233,12 @@ static TZ_NOINLINE bool try_change(uint32_t n, int *old)
         tz_leave(m);
         return true;
     }
-    bool mine = tz_lock_try(&tz_sched.stw, TZ_RANK_STW);
+    bool mine = tz_stw_try();
     if (mine) {
         *old = (int)tz_load_relaxed(&tz_sched.nprocs);
         tz_store_relaxed(&tz_sched.procs_custom, true);
         change(m, n);
-        tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+        tz_stw_release();
     }
     tz_leave(m);
     return mine;
@@ -231,28 +258,18 @@ int tuza_gomaxprocs(int n)
 
 void tz_procs_set(int n, bool custom)
 {
-    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    if (!tz_stw_acquire())
+        return;
     tz_store_relaxed(&tz_sched.procs_custom, custom);
     change(NULL, (uint32_t)n);
-    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
-}
-
-void tz_procs_flush(void)
-{
-    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
-    tz_stop_the_world(NULL);
-    uint32_t n;
-    tz_p **allp = tz_procs(&n);
-    for (uint32_t i = 0; i < n; i++)
-        tz_gfree_flush(allp[i]);
-    tz_start_the_world(NULL, NULL);
-    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+    tz_stw_release();
 }
 
 void tz_procs_follow(int n)
 {
-    tz_lock_acquire(&tz_sched.stw, TZ_RANK_STW);
+    if (!tz_stw_acquire())
+        return;
     if (!tz_load_relaxed(&tz_sched.procs_custom))
         change(NULL, (uint32_t)n);
-    tz_lock_release(&tz_sched.stw, TZ_RANK_STW);
+    tz_stw_release();
 }

@@ -154,6 +154,10 @@ static tz_timer *take_due(tz_timers *ts, int64_t now)
 
 void tz_timers_run(tz_m *m, tz_p *p, int64_t now)
 {
+    /* What they start could not run; they are due still when there are threads, which stay as long as m's P
+     * is held. The one that exits sleeps itself. */
+    if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.threads) != 2) && !tz_load_relaxed(&tz_sched.ending))
+        return;
     tz_timers *ts = &p->timers;
     tz_lock_acquire(&ts->lock, TZ_RANK_TIMERS);
     /* One, and as many as there is room for. Whoever is left would wait behind them anyway, and those

@@ -133,6 +133,8 @@ void tz_functimer_hook(tz_functimer *f, bool by_somebody)
 void tz_functimer_start(tz_functimer *f)
 {
     tz_m *m = tz_enter();
+    if (tz_pin_threads(&m) < 0)
+        tz_throw("newosproc");
     lock_timer(m, f);
     bool last = false;
     if (f->hooked) {

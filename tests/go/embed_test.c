@@ -490,6 +490,25 @@ static void exec_self(const char *what)
     reap(pid, 0);
 }
 
+/* A seeded schedule is one P's, whatever the options say. */
+static int seeded(void)
+{
+    CHECK_EQ(tuza_start(&(tuza_options){.max_procs = 4}), 0);
+    CHECK_EQ(tuza_gomaxprocs(0), 1);
+    work();
+    CHECK_EQ(tuza_stop(0), 0);
+    return 0;
+}
+
+TEST(seed_and_max_procs)
+{
+    if (HELP_EMULATED)
+        SKIP("/proc/self/exe is the emulator");
+    CHECK_EQ(setenv("TUZA_SCHED_SEED", "1", 1), 0);
+    exec_self("=seeded");
+    CHECK_EQ(unsetenv("TUZA_SCHED_SEED"), 0);
+}
+
 TEST(fork_before)
 {
     if (HELP_EMULATED)
@@ -556,5 +575,7 @@ int main(int argc, char **argv)
         return fork_first();
     if (argc == 2 && strcmp(argv[1], "=daemon_first") == 0)
         return daemon_first();
+    if (argc == 2 && strcmp(argv[1], "=seeded") == 0)
+        return seeded();
     return tz_test_main(argc, argv);
 }
