@@ -367,6 +367,10 @@ def test_outside(root, files):
             check_equal(get(server, "/link-in").status, 403 if options else 200, "a link that stays inside")
             check_equal([get(server, p).status for p in ("/1k.txt", "/folder/plain.json", "/site/", "/folder/")],
                         [200] * 4)
+            before = server.descriptors("/")  # of files, the root among them
+            for path in ("/folder/" + "x" * 256, "/folder/none", "/folder/link/x", "/site/pipe", "/1k.txt/x"):
+                check_equal(get(server, path).status, 404, path)
+            check_equal(server.descriptors("/"), before, "descriptors of files")
 
 
 def test_protocol(root, files):

@@ -47,13 +47,14 @@ static int open_stepwise(const char *path, int flags)
         char part[256];
         size_t len = strcspn(path, "/");
         bool last = path[len] == '\0';
-        if (len >= sizeof part)
-            return -ENAMETOOLONG;
-        memcpy(part, path, len);
-        part[len] = '\0';
-        int how = last ? flags : O_PATH | O_DIRECTORY;
-        int fd = openat(dir, part, how | O_NOFOLLOW | O_CLOEXEC);
-        int err = errno;
+        int fd = -1, err = ENAMETOOLONG;
+        if (len < sizeof part) {
+            memcpy(part, path, len);
+            part[len] = '\0';
+            int how = last ? flags : O_PATH | O_DIRECTORY;
+            fd = openat(dir, part, how | O_NOFOLLOW | O_CLOEXEC);
+            err = errno;
+        }
         if (dir != options.root)
             close(dir);
         if (fd < 0)
