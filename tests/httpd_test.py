@@ -461,6 +461,30 @@ def test_pipelining(root, files):
             sender.join()
 
 
+def test_full(root, files):
+    """Heads and small bodies that fill the buffer to its last byte, or nearly, before a file that does not fit."""
+    filler, buffer = os.path.join(root, "filler.bin"), 16 * 1024
+    with Server(root, "-c", "0") as server:
+        with open(filler, "wb") as f:
+            f.truncate(15_000)
+        with server.connect() as s:
+            s.sendall(request("/filler.bin", method="HEAD") + request("/large.bin", method="HEAD"))
+            stream = Stream(s)
+            while stream.data.count(b"\r\n\r\n") < 2:
+                check(stream.more(), "no heads")
+            heads = len(stream.data)
+        for short in (-1, 0, 1, 2):
+            with open(filler, "wb") as f:
+                f.truncate(buffer - heads - short)
+            with server.connect() as s:
+                s.sendall(request("/filler.bin") + request("/large.bin") + request("/1k.txt"))
+                stream = Stream(s)
+                answers = [stream.answer() for _ in range(3)]
+                check(all(answers), "with", short, "bytes of room: lost")
+                check(answers[1].body == files["large.bin"], "with", short, "bytes of room: damaged")
+    os.unlink(filler)
+
+
 def test_changes(root, files):
     """A file that changes: seen at once without the cache, and soon with it; one that shrinks while it is sent."""
     path = os.path.join(root, "changing.txt")

@@ -169,6 +169,8 @@ void output_file(struct conn *c, const struct file *f, off_t at, off_t len)
         return;
     }
     /* The first part goes with the head, in one packet. */
+    if (c->out_len == sizeof c->buffers->out)
+        output_flush(c); /* else nothing would be read, as if the file had ended */
     size_t room = sizeof c->buffers->out - c->out_len;
     ssize_t n = pread(f->fd, c->buffers->out + c->out_len, len < (off_t)room ? (size_t)len : room, at);
     if (n <= 0) {
