@@ -517,6 +517,17 @@ def test_changes(root, files):
                     break
                 all_of_it += len(part)
             check(all_of_it < 50_000_000, "what is not there was sent")
+        # Where it ends before a range that was promised, what is ready by then is sent: that part's head.
+        with open(path, "wb") as f:
+            f.truncate(50_000_000)
+        with server.connect() as s:
+            s.sendall(request("/changing.txt", "Range: bytes=0-39999999,45000000-45000009"))
+            s.recv(1000)
+            os.truncate(path, 41_000_000)
+            end = b""
+            while part := s.recv(1 << 20):
+                end = (end + part)[-100:]
+            check(end.endswith(b"Content-Range: bytes 45000000-45000009/50000000\r\n\r\n"), "cut off at", end)
         os.unlink(path)
 
 

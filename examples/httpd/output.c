@@ -173,8 +173,9 @@ void output_file(struct conn *c, const struct file *f, off_t at, off_t len)
         output_flush(c); /* else nothing would be read, as if the file had ended */
     size_t room = sizeof c->buffers->out - c->out_len;
     ssize_t n = pread(f->fd, c->buffers->out + c->out_len, len < (off_t)room ? (size_t)len : room, at);
-    if (n <= 0) {
-        c->broken = len > 0;
+    if (n <= 0) { /* as below; but what came before can be sent */
+        output_flush(c);
+        c->broken = true;
         return;
     }
     c->out_len += (size_t)n;
