@@ -568,6 +568,9 @@ def test_slow(root, files):
         check(0 < got < 200_000_000, "taken:", got)
         for s in (drip, silent, fresh, taker):
             s.close()
+    with Server(root, "-t", "2500", "-w", "2000") as server:  # to send a request may take longer than to get its answer
+        late = raw(server, request("/1k.txt")[:20])
+        check_equal(late and late.status, 408)
     with Server(root, "-w", "2000") as server:  # slow, but not too slow
         with server.connect() as s:
             s.sendall(request("/large.bin"))

@@ -102,6 +102,7 @@ static bool read_request(struct conn *c)
             limited = seen > 0;
         }
         ssize_t n = tuza_reader_peek(&c->in, seen + 1, &in);
+        c->now = tuza_now();
         if (n == -ETIMEDOUT && seen == 0) {
             if (!wait_without_buffers(c))
                 return false;
@@ -109,7 +110,6 @@ static bool read_request(struct conn *c)
         }
         if (n <= (ssize_t)seen)
             return cut_short(r, n);
-        c->now = tuza_now();
         seen = request_parse(c, in, tuza_reader_buffered(&c->in), seen);
     }
     c->length = seen;
