@@ -83,7 +83,7 @@ static int end_field(struct request *r)
         return refuse(r, 431);
     enum field which = field_named(r->base + r->name.at, r->name.len);
     r->name.len = 0;
-    if (which == FIELD_OTHER)
+    if (which == FIELD_OTHER || r->head_read) /* behind a body: it comes too late to mean anything */
         return 0;
     struct slice value = r->value;
     while (value.len > 0 && strchr(" \t", r->base[value.at + value.len - 1]))
