@@ -437,7 +437,9 @@ def test_protocol(root, files):
         # Which side closes.
         for data, closes in ((request("/1k.txt", version="1.0"), True), (request("/1k.txt"), False),
                              (request("/1k.txt", "Connection: close"), True),
-                             (request("/1k.txt", "Connection: keep-alive", version="1.0"), False)):
+                             (request("/1k.txt", "Connection: keep-alive", version="1.0"), False),
+                             (request("/1k.txt", "Connection: keep-alive", "Transfer-Encoding: chunked", version="1.0")
+                              + b"0\r\n\r\n", True)):
             with server.connect() as s:
                 s.sendall(data * 2)
                 stream = Stream(s)

@@ -130,7 +130,9 @@ static int on_head(llhttp_t *p)
     if (p->http_minor > 0 && r->fields[FIELD_HOST].at == 0)
         return refuse(r, 400);
     r->head_read = true;
-    r->keep = llhttp_should_keep_alive(p);
+    /* HTTP/1.0 has no transfer codings: where such a body ends is anybody's guess (RFC 9112, 6.1) */
+    bool unsure = p->http_minor == 0 && (p->flags & F_TRANSFER_ENCODING) != 0;
+    r->keep = llhttp_should_keep_alive(p) && !unsure;
     p->upgrade = 0; /* there is nothing to upgrade to: the request is answered as it is */
     if (p->content_length > INPUT_SIZE)
         return refuse(r, 413);
