@@ -382,6 +382,8 @@ def test_protocol(root, files):
         (b"\r\n\r\nGET /1k.txt HTTP/1.1\r\nHost: a\r\n\r\n", 200),
         (b"GET /1k.txt HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n", 200),
         (b"GET /1k.txt HTTP/1.1\r\n\r\n", 400), (b"GET /1k.txt HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET /1k.txt HTTP/1.2\r\nHost: a\r\n\r\n", 200), (b"GET /1k.txt HTTP/1.9\r\n\r\n", 400),
+        (b"GET /1k.txt HTTP/0.9\r\nHost: a\r\n\r\n", 505), (b"GET /1k.txt HTTP/1.\r\nHost: a\r\n\r\n", 505),
         (b"GET /1k.txt HTTP/2.0\r\nHost: a\r\n\r\n", 505), (b"GET /1k.txt HTTP/3.7\r\nHost: a\r\n\r\n", 505),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505), (b"FROBNICATE / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 405),

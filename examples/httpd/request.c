@@ -48,6 +48,11 @@ static int on_target(llhttp_t *p, const char *at, size_t len)
     return extend(&r->target, place(r, at), len) ? 0 : refuse(r, 400);
 }
 
+static int on_version(llhttp_t *p)
+{
+    return p->http_major == 1 ? 0 : refuse(request_of(p), 505);
+}
+
 static int on_target_complete(llhttp_t *p)
 {
     request_of(p)->target_read = true;
@@ -125,8 +130,6 @@ static int on_head(llhttp_t *p)
     struct request *r = request_of(p);
     if (end_field(r) != 0)
         return -1;
-    if (p->http_major != 1)
-        return refuse(r, 505);
     if (p->http_minor > 0 && r->fields[FIELD_HOST].at == 0)
         return refuse(r, 400);
     r->head_read = true;
@@ -150,6 +153,7 @@ void request_setup(void)
     llhttp_settings_init(&settings);
     settings.on_url = on_target;
     settings.on_url_complete = on_target_complete;
+    settings.on_version_complete = on_version;
     settings.on_header_field = on_field;
     settings.on_header_value = on_value;
     settings.on_headers_complete = on_head;
@@ -159,6 +163,7 @@ void request_setup(void)
 void request_init(struct conn *c)
 {
     llhttp_init(&c->parser, HTTP_REQUEST, &settings);
+    c->parser.lenient_flags |= LENIENT_VERSION; /* else it knows no 1.2, which is to be taken for 1.1 */
     c->parser.data = c;
 }
 
