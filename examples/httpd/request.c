@@ -79,6 +79,19 @@ static enum field field_named(const char *name, size_t len)
     return FIELD_OTHER;
 }
 
+/* Whether it may be a host, with or without a port: these are the characters of one (RFC 3986, 3.2). */
+static bool is_host(const char *at, size_t len)
+{
+    static const char marks[] = "-._~%!$&'()*+,;=:[]";
+    for (size_t i = 0; i < len; i++) {
+        char lower = (char)(at[i] | 32);
+        bool plain = (lower >= 'a' && lower <= 'z') || (at[i] >= '0' && at[i] <= '9');
+        if (!plain && !memchr(marks, at[i], sizeof marks - 1))
+            return false;
+    }
+    return true;
+}
+
 /* The field that was read is complete. */
 static int end_field(struct request *r)
 {
@@ -130,7 +143,8 @@ static int on_head(llhttp_t *p)
     struct request *r = request_of(p);
     if (end_field(r) != 0)
         return -1;
-    if (p->http_minor > 0 && r->fields[FIELD_HOST].at == 0)
+    struct slice host = r->fields[FIELD_HOST];
+    if ((p->http_minor > 0 && host.at == 0) || !is_host(request_text(r, host), host.len))
         return refuse(r, 400);
     r->head_read = true;
     /* HTTP/1.0 has no transfer codings: where such a body ends is anybody's guess (RFC 9112, 6.1) */
