@@ -72,6 +72,7 @@ static enum field field_named(const char *name, size_t len)
         [FIELD_IF_NONE_MATCH] = {"If-None-Match", 13},
         [FIELD_IF_MODIFIED_SINCE] = {"If-Modified-Since", 17},
         [FIELD_IF_UNMODIFIED_SINCE] = {"If-Unmodified-Since", 19},
+        [FIELD_TRANSFER_ENCODING] = {"Transfer-Encoding", 17},
     };
     for (int i = 0; i < FIELDS; i++)
         if (len == names[i].len && strncasecmp(name, names[i].name, len) == 0)
@@ -138,6 +139,14 @@ static int on_value(llhttp_t *p, const char *at, size_t len)
     return 0;
 }
 
+/* Whether the body is in pieces, but the pieces are not the body: they would have to be decoded. Where they
+ * don't come last, llhttp refuses it. */
+static bool is_coded(const llhttp_t *p, const struct request *r)
+{
+    struct slice how = r->fields[FIELD_TRANSFER_ENCODING];
+    return (p->flags & F_CHUNKED) && (how.len != 7 || strncasecmp(request_text(r, how), "chunked", 7) != 0);
+}
+
 static int on_head(llhttp_t *p)
 {
     struct request *r = request_of(p);
@@ -146,6 +155,8 @@ static int on_head(llhttp_t *p)
     struct slice host = r->fields[FIELD_HOST];
     if ((p->http_minor > 0 && host.at == 0) || !is_host(request_text(r, host), host.len))
         return refuse(r, 400);
+    if (is_coded(p, r))
+        return refuse(r, 501);
     r->head_read = true;
     /* HTTP/1.0 has no transfer codings: where such a body ends is anybody's guess (RFC 9112, 6.1) */
     bool unsure = p->http_minor == 0 && (p->flags & F_TRANSFER_ENCODING) != 0;
