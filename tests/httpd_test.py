@@ -553,8 +553,11 @@ def test_slow(root, files):
     with open(large, "wb") as f:
         f.truncate(200_000_000)
     with Server(root, "-t", "1500", "-i", "1000", "-w", "1000") as server:
-        drip, silent, fresh, taker = (server.connect() for _ in range(4))
+        drip, silent, fresh, taker, liner = (server.connect() for _ in range(5))
         taker.sendall(request("/sparse.bin"))
+        liner.sendall(b"\r\n" + request("/1k.txt") + b"\r\n")  # some clients end a body so
+        lines = Stream(liner)
+        check_equal(lines.answer().status, 200)
         silent.sendall(request("/1k.txt"))
         check_equal(Stream(silent).answer().status, 200)
         start = time.monotonic()
@@ -572,6 +575,7 @@ def test_slow(root, files):
         check(time.monotonic() - start >= 1.4, "too early")
         check_equal(Stream(drip).answer().status, 408)
         check(silent.recv(100) == b"" and fresh.recv(100) == b"", "silent connections stay")
+        check(lines.answer() is None, "an empty line was taken for a request")
         check_equal(get(server, "/1k.txt").status, 200)
         # Nothing was taken meanwhile: what is left comes to an early end.
         eventually(lambda: server.figure("connections") == 1, "that the taker's connection ends")
@@ -582,7 +586,7 @@ def test_slow(root, files):
         except ConnectionResetError:
             pass
         check(0 < got < 200_000_000, "taken:", got)
-        for s in (drip, silent, fresh, taker):
+        for s in (drip, silent, fresh, taker, liner):
             s.close()
     with Server(root, "-t", "2500", "-w", "2000") as server:  # to send a request may take longer than to get its answer
         late = raw(server, request("/1k.txt")[:20])

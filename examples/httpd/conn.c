@@ -82,6 +82,17 @@ static bool cut_short(struct request *r, ssize_t n)
     return r->status != 0;
 }
 
+/* Empty lines before a request are not its beginning (RFC 9112, 2.2). Whether there were any. */
+static bool skip_empty_lines(struct conn *c, const char *in)
+{
+    size_t all = tuza_reader_buffered(&c->in), n = 0;
+    while (n < all && (in[n] == '\r' || in[n] == '\n'))
+        n++;
+    if (n > 0)
+        tuza_reader_discard(&c->in, n);
+    return n > 0;
+}
+
 /* False: the connection is over. */
 static bool read_request(struct conn *c)
 {
@@ -110,6 +121,8 @@ static bool read_request(struct conn *c)
         }
         if (n <= (ssize_t)seen)
             return cut_short(r, n);
+        if (seen == 0 && skip_empty_lines(c, in))
+            continue;
         seen = request_parse(c, in, tuza_reader_buffered(&c->in), seen);
     }
     c->length = seen;
