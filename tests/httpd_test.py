@@ -458,6 +458,33 @@ def test_protocol(root, files):
                 check(closes == (second is None) and (not closes or not stream.more()), "closes:", data)
 
 
+def test_expect(root, files):
+    """A body that the client sends when it is told to (RFC 9110, 10.1.1)."""
+    expect = ("Content-Length: 5", "Expect: 100-Continue")
+    with Server(root) as server:
+        answer = get(server, "/1k.txt", *expect, method="POST")  # it would have to wait for the body
+        check_equal((answer.status, answer.fields["connection"]), (405, "close"))
+        check("GET" in answer.fields["allow"], "405 without Allow")
+        for fields, body in ((expect, b"hello"), (("Transfer-Encoding: chunked", expect[1]), b"1\r\nx\r\n0\r\n\r\n")):
+            with server.connect() as s:
+                stream = Stream(s)
+                for method, status in (("GET", 200), ("OPTIONS", 204), ("GET", 200)):
+                    s.sendall(request("/1k.txt", *fields, method=method))
+                    check_equal((stream.answer().status, stream.data), (100, b""), method)
+                    s.sendall(body)
+                    check_equal(stream.answer().status, status, method)
+                s.sendall(request("/1k.txt", *fields) + body)  # the body has come unasked
+                check_equal(stream.answer().status, 200, "with the body")
+        # Nothing to wait for, and who does not know the word.
+        check_equal(get(server, "/1k.txt", expect[1]).status, 200)
+        with server.connect() as s:
+            s.sendall(request("/1k.txt", *expect, version="1.0"))
+            select.select([s], [], [], 0.1)
+            s.sendall(b"hello")
+            check_equal(Stream(s).answer().status, 200, "HTTP/1.0")
+        check_equal(curl(server, "-H", expect[1], "-X", "GET", "-d", "x", server.url + "1k.txt"), files["1k.txt"])
+
+
 def test_pipelining(root, files):
     """Answers come in the order of the requests, whatever their sizes."""
     rng = random.Random(4)

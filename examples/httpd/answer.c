@@ -226,6 +226,17 @@ static void answer_other_method(struct conn *c)
     output_head_end(c);
 }
 
+void answer_waiting(struct conn *c)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct request *r = &c->request;
+    r->waits = false;
+    if (c->parser.method == HTTP_GET || c->parser.method == HTTP_HEAD || c->parser.method == HTTP_OPTIONS)
+        output_add(c, go_on, sizeof go_on - 1);
+    else
+        r->status = 405;
+}
+
 void answer(struct conn *c)
 {
     struct request *r = &c->request;
@@ -233,7 +244,10 @@ void answer(struct conn *c)
     count_add(&c->counts, COUNT_REQUESTS, 1);
     if (r->status != 0) {
         c->close = true;
-        output_error(c, r->status);
+        if (r->status == 405)
+            answer_other_method(c);
+        else
+            output_error(c, r->status);
         return;
     }
     c->close = !r->keep || server_draining();

@@ -124,6 +124,8 @@ static bool read_request(struct conn *c)
         if (seen == 0 && skip_empty_lines(c, in))
             continue;
         seen = request_parse(c, in, tuza_reader_buffered(&c->in), seen);
+        if (r->waits && !r->complete && r->status == 0)
+            answer_waiting(c);
     }
     c->length = seen;
     return true;

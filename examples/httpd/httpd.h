@@ -141,6 +141,7 @@ enum field {
     FIELD_IF_MODIFIED_SINCE,
     FIELD_IF_UNMODIFIED_SINCE,
     FIELD_TRANSFER_ENCODING,
+    FIELD_EXPECT,
     FIELDS,
     FIELD_OTHER = FIELDS
 };
@@ -154,6 +155,7 @@ struct request {
     bool target_read; /* all of the target is there */
     bool head_read;   /* and of the head */
     bool complete;
+    bool waits; /* the client sends the body when it has been told to */
     bool keep;  /* the connection may go on after it */
     int status; /* not 0: wrong, and this is the answer's code */
 };
@@ -254,6 +256,8 @@ const char *status_text(int status);
 
 /* answer.c */
 void answer(struct conn *c);
+/* The client waits with the body: it is told to send it, or the request has its answer (status) without. */
+void answer_waiting(struct conn *c);
 
 /* range.c */
 struct range {

@@ -73,6 +73,7 @@ static enum field field_named(const char *name, size_t len)
         [FIELD_IF_MODIFIED_SINCE] = {"If-Modified-Since", 17},
         [FIELD_IF_UNMODIFIED_SINCE] = {"If-Unmodified-Since", 19},
         [FIELD_TRANSFER_ENCODING] = {"Transfer-Encoding", 17},
+        [FIELD_EXPECT] = {"Expect", 6},
     };
     for (int i = 0; i < FIELDS; i++)
         if (len == names[i].len && strncasecmp(name, names[i].name, len) == 0)
@@ -139,12 +140,10 @@ static int on_value(llhttp_t *p, const char *at, size_t len)
     return 0;
 }
 
-/* Whether the body is in pieces, but the pieces are not the body: they would have to be decoded. Where they
- * don't come last, llhttp refuses it. */
-static bool is_coded(const llhttp_t *p, const struct request *r)
+static bool field_is(const struct request *r, enum field which, const char *value)
 {
-    struct slice how = r->fields[FIELD_TRANSFER_ENCODING];
-    return (p->flags & F_CHUNKED) && (how.len != 7 || strncasecmp(request_text(r, how), "chunked", 7) != 0);
+    struct slice s = r->fields[which];
+    return s.len == strlen(value) && strncasecmp(request_text(r, s), value, s.len) == 0;
 }
 
 static int on_head(llhttp_t *p)
@@ -155,9 +154,13 @@ static int on_head(llhttp_t *p)
     struct slice host = r->fields[FIELD_HOST];
     if ((p->http_minor > 0 && host.at == 0) || !is_host(request_text(r, host), host.len))
         return refuse(r, 400);
-    if (is_coded(p, r))
+    bool chunked = (p->flags & F_CHUNKED) != 0;
+    bool body = chunked || p->content_length > 0;
+    /* Another coding beneath: unknown here. Where chunked is not the last one, llhttp refuses. */
+    if (chunked && !field_is(r, FIELD_TRANSFER_ENCODING, "chunked"))
         return refuse(r, 501);
     r->head_read = true;
+    r->waits = body && p->http_minor > 0 && field_is(r, FIELD_EXPECT, "100-continue");
     /* HTTP/1.0 has no transfer codings: where such a body ends is anybody's guess (RFC 9112, 6.1) */
     bool unsure = p->http_minor == 0 && (p->flags & F_TRANSFER_ENCODING) != 0;
     r->keep = llhttp_should_keep_alive(p) && !unsure;
