@@ -268,6 +268,24 @@ def test_files(root, files):
                 check(f.read() == files["middle.png"], "60 at once")
 
 
+def test_pipe(root, files):
+    """A named pipe is not opened: its writer goes on waiting for a reader."""
+    path = os.path.join(root, "pipe")
+    for options in ((), ("-s",)):
+        with Server(root, *options) as server:
+            writer = subprocess.Popen(["sh", "-c", 'echo opens; echo all of it >"$1"', "sh", path],
+                                      stdout=subprocess.PIPE)
+            check_equal(writer.stdout.readline(), b"opens\n")
+            for _ in range(20):  # it may be about to open it only: it is not waited for more than needed
+                check_equal(get(server, "/pipe").status, 403)
+                time.sleep(0.01)
+            check(writer.poll() is None, "the writer was let go, and ended by", writer.returncode)
+            with open(path, "rb") as f:
+                check_equal(f.read(), b"all of it\n", "what the writer wrote")
+            check_equal(writer.wait(BOUND), 0, "the writer")
+            writer.stdout.close()
+
+
 def test_ranges(root, files):
     """curl's ranges; several; none that lies in the file; If-Range."""
     data = files["large.bin"]

@@ -290,23 +290,45 @@ static bool is_same(const struct file *f, const struct stat *st)
            f->id.modified == nanoseconds(&st->st_mtim) && f->id.changed == nanoseconds(&st->st_ctim);
 }
 
+static int open_and_stat(const char *path, int flags, struct stat *st)
+{
+    int fd = open_beneath(path, flags);
+    if (fd == -EMFILE || fd == -ENFILE) {
+        files_forget();
+        fd = open_beneath(path, flags);
+    }
+    if (fd >= 0 && fstat(fd, st) != 0) {
+        close(fd);
+        return -EIO;
+    }
+    return fd;
+}
+
+/*
+ * Looks at what is there before it is opened for reading: to open a named pipe
+ * lets its writer go on, who then is killed, and what a device does when it is
+ * opened is its own affair. A directory is only looked at here, and so is the
+ * file that `old` is of.
+ */
+static int open_to_serve(const char *path, const struct file *old, struct stat *st)
+{
+    int fd = open_and_stat(path, O_PATH, st);
+    if (fd < 0 || !S_ISREG(st->st_mode) || (old && is_same(old, st)))
+        return fd;
+    close(fd);
+    /* Nor to wait, should it be a named pipe by now. */
+    return open_and_stat(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, st);
+}
+
 /* Opens it anew; old is what was there, or NULL, and the caller's reference to it is taken along. */
 static struct file *look_again(const struct path *p, uint64_t hash, struct file *old, int64_t now,
                                int *status)
 {
     struct stat st;
     struct file *f = NULL;
-    /* Not to wait for a writer, should it be a named pipe. */
-    int fd = open_beneath(p->text, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (fd == -EMFILE || fd == -ENFILE) {
-        files_forget();
-        fd = open_beneath(p->text, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    }
+    int fd = open_to_serve(p->text, old, &st);
     *status = fd < 0 ? status_of(fd) : 403;
-    if (fd >= 0 && fstat(fd, &st) != 0) {
-        *status = 500;
-        close(fd);
-    } else if (fd >= 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+    if (fd >= 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
         close(fd);
     } else if (fd >= 0 && old && is_same(old, &st)) {
         close(fd);
