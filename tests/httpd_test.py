@@ -578,6 +578,20 @@ def test_changes(root, files):
                     break
                 all_of_it += len(part)
             check(all_of_it < 50_000_000, "what is not there was sent")
+        # Changed in place while it is known: no part of it goes out under the old tag.
+        with Server(root, "-c", "1000000") as knows:
+            for change in (lambda f: f.write(b"new" * 20_000), lambda f: f.truncate(45_000)):
+                with open(path, "wb") as f:
+                    f.write(b"old" * 20_000)
+                tag = get(knows, "/changing.txt").fields["etag"]
+                with open(path, "r+b") as f:
+                    change(f)
+                stamp = os.stat(path).st_mtime_ns + 1_000_000_000  # however coarse the clock of files is
+                os.utime(path, ns=(stamp, stamp))
+                part = get(knows, "/changing.txt", "Range: bytes=30000-30002", f"If-Range: {tag}")
+                check(part.status == 200 and part.fields["etag"] != tag, "the old tag")
+                with open(path, "rb") as f:
+                    check(part.body == f.read(), "not the new file")
         # Where it ends before a range that was promised, what is ready by then is sent: that part's head.
         with open(path, "wb") as f:
             f.truncate(50_000_000)

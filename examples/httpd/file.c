@@ -6,8 +6,9 @@
  * in it say: the kernel sees to that (openat2 with RESOLVE_BENEATH). Where it
  * can't, the path is walked step by step and no link is followed.
  *
- * What was found at a path is taken for what is there for cache_ns more.
- * Then it is opened anew; if it is the same, unchanged, the entry goes on.
+ * What was found at a path is taken for what is there for cache_ns more, or
+ * until a file that is read anew for each answer has changed. Then it is
+ * opened anew; if it is the same, unchanged, the entry goes on.
  * Entries are immutable but for `until`, and counted: one that is replaced
  * lives until its last answer has been sent.
  */
@@ -290,6 +291,14 @@ static bool is_same(const struct file *f, const struct stat *st)
            f->id.modified == nanoseconds(&st->st_mtim) && f->id.changed == nanoseconds(&st->st_ctim);
 }
 
+/* What is read from the file itself must be what its entry says of it: else a new part would go out under the
+ * old tag, and a client would put it together with parts of the old file. */
+static bool is_still_same(const struct file *f)
+{
+    struct stat st;
+    return fstat(f->fd, &st) == 0 && is_same(f, &st);
+}
+
 static int open_and_stat(const char *path, int flags, struct stat *st)
 {
     int fd = open_beneath(path, flags);
@@ -353,7 +362,7 @@ struct file *file_get(const struct path *p, int64_t *now, int *status)
     if (f)
         file_ref(f);
     tuza_mutex_unlock(&table.lock);
-    if (good)
+    if (good && (f->fd < 0 || is_still_same(f)))
         return f;
     f = look_again(p, hash, f, *now, status);
     *now = tuza_now();
