@@ -320,6 +320,32 @@ def test_ranges(root, files):
         check_equal(get(server, "/1k.txt", "Range: bytes=0-1", method="HEAD").status, 200)
 
 
+def test_huge(root, files):
+    """A file as long as one can be: sums of its ranges are not, and then the whole is sent."""
+    size = 2**63 - 1
+    shm = "/dev/shm"  # a file system that has such files
+    with tempfile.TemporaryDirectory(dir=shm if os.path.isdir(shm) else None) as folder:
+        try:
+            with open(os.path.join(folder, "huge"), "wb") as f:
+                f.truncate(size)
+        except OSError:
+            print("(no file is that long here)", end=" ")
+            return
+        with Server(folder) as server:
+            for spec, status in (("0-,0-", 200), ("0-,0-0", 200), ("0-,0-,0-", 200), ("0-0,2-", 200), ("0-", 200),
+                                 ("1-999999999999999999", 206), ("-3,0-999999999999999999", 206)):
+                with server.connect() as s:
+                    s.sendall(request("/huge", "Range: bytes=" + spec))
+                    stream = Stream(s)
+                    while b"\r\n\r\n" not in stream.data:
+                        check(stream.more(), "no head for", spec)
+                    said, length = re.search(rb" (\d+) .*Content-Length: (-?\d+)\r", stream.data, re.S).groups()
+                    check_equal(int(said), status, spec)
+                    check(int(length) == size if status == 200 else 0 < int(length) < size, spec, "is", length)
+            part = get(server, "/huge", "Range: bytes=-3")
+            check_equal((part.fields["content-range"], part.body), (f"bytes {size - 3}-{size - 1}/{size}", bytes(3)))
+
+
 def test_conditions(root, files):
     """Entity tags and dates, and which of them wins."""
     with Server(root) as server, tempfile.NamedTemporaryFile() as copy:

@@ -13,6 +13,11 @@
 
 #include "httpd.h"
 
+enum { PART_HEAD_SIZE = 512 };
+
+/* Of all ranges together: so much that with what stands between them the length is still a number. */
+#define SUM_MOST (INT64_MAX - (RANGES_MAX + 1) * PART_HEAD_SIZE)
+
 /* Between the parts: no file has it, since nobody can know it. */
 static char boundary[33];
 
@@ -94,7 +99,7 @@ int range_parse(struct range ranges[RANGES_MAX], const char *text, size_t len, o
         any = true;
         if (r.len == 0)
             continue;
-        if (n == RANGES_MAX)
+        if (n == RANGES_MAX || r.len > SUM_MOST - sum)
             return 0;
         ranges[n++] = r;
         sum += r.len;
@@ -112,7 +117,7 @@ static int part_head(char *out, size_t size, const struct file *f, const struct 
 
 static void several(struct conn *c, const struct file *f, const struct range *ranges, int n)
 {
-    char head[512], tail[64];
+    char head[PART_HEAD_SIZE], tail[64];
     int tail_len = snprintf(tail, sizeof tail, "\r\n--%s--\r\n", boundary);
     intmax_t length = tail_len;
     for (int i = 0; i < n; i++)
