@@ -411,6 +411,14 @@ def test_outside(root, files):
             check_equal(get(server, "/link-in").status, 403 if options else 200, "a link that stays inside")
             check_equal([get(server, p).status for p in ("/1k.txt", "/folder/plain.json", "/site/", "/folder/")],
                         [200] * 4)
+            # The list says of a link what it leads to only where that lies inside.
+            page = get(server, "/").body.decode()
+            sizes = dict(re.findall(r'<a href="\./(link-\w+/?)">[\w/-]+</a><td>(\d*)<td>', page))
+            lengths = {name: str(len(os.readlink(os.path.join(root, name)))) for name in
+                       ("link-out", "link-absolute", "link-folder", "link-in")}
+            if not options:
+                lengths["link-in"] = str(len(files["1k.txt"]))
+            check_equal(sizes, lengths, "sizes of links")
             before = server.descriptors("/")  # of files, the root among them
             for path in ("/folder/" + "x" * 256, "/folder/none", "/folder/link/x", "/site/pipe", "/1k.txt/x"):
                 check_equal(get(server, path).status, 404, path)

@@ -2,6 +2,8 @@
 /* A directory as a page: folders first, names in the order of their bytes. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,16 +31,27 @@ static int compare(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static bool add(struct entries *all, int dir, const char *name)
+/* A link is shown as what it leads to; one that leads out of the root, or nowhere, as itself. */
+static void follow(const struct path *p, const char *name, struct stat *st)
+{
+    char path[sizeof p->text + NAME_MAX + 1];
+    struct stat to;
+    snprintf(path, sizeof path, "%s/%s", p->text, name);
+    int fd = open_beneath(path, O_PATH);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &to) == 0)
+        *st = to;
+    close(fd);
+}
+
+static bool add(struct entries *all, int dir, const struct path *p, const char *name)
 {
     struct stat st;
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return true; /* gone */
-    if (S_ISLNK(st.st_mode)) {
-        struct stat to;
-        if (fstatat(dir, name, &to, 0) == 0)
-            st = to;
-    }
+    if (S_ISLNK(st.st_mode))
+        follow(p, name, &st);
     if (all->n == all->cap) {
         size_t cap = all->cap ? 2 * all->cap : 64;
         struct entry *at = realloc(all->at, cap * sizeof *at);
@@ -55,11 +68,11 @@ static bool add(struct entries *all, int dir, const char *name)
 }
 
 /* False: there is no memory. */
-static bool read_all(struct entries *all, DIR *d)
+static bool read_all(struct entries *all, DIR *d, const struct path *p)
 {
     struct dirent *e;
     while ((e = readdir(d)) != NULL)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !add(all, dirfd(d), e->d_name))
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !add(all, dirfd(d), p, e->d_name))
             return false;
     if (all->n > 0)
         qsort(all->at, all->n, sizeof all->at[0], compare);
@@ -113,7 +126,7 @@ bool listing_make(struct text *page, const struct path *p)
             close(fd);
         return false;
     }
-    if (read_all(&all, d))
+    if (read_all(&all, d, p))
         print_page(page, p, &all);
     else
         page->failed = true;
