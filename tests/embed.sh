@@ -55,6 +55,11 @@ if [[ -x $example ]]; then
         failed=$((failed + 1))
         echo "FAIL: its message: $(<"$tmp/err")"
     fi
+    expect "a directory" 1 "" "$example" "$tmp/files/large" "$tmp/files"
+    if ! grep -q "files: Is a directory" "$tmp/err"; then
+        failed=$((failed + 1))
+        echo "FAIL: its message: $(<"$tmp/err")"
+    fi
     expect "no file" 2 "" "$example"
 else
     echo "not tested: the example (no C++ compiler)"

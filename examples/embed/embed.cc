@@ -69,9 +69,10 @@ void count(const Shared &shared)
 /* A thread of the program's. */
 void read_file(const Shared &shared, const std::string &path)
 {
+    auto fail = [&path] { throw std::runtime_error(path + ": " + std::strerror(errno)); };
     std::ifstream file(path, std::ios::binary);
     if (!file)
-        throw std::runtime_error(path + ": " + std::strerror(errno));
+        fail();
     std::string piece;
     for (std::string line; std::getline(file, line);) {
         piece += line;
@@ -82,6 +83,8 @@ void read_file(const Shared &shared, const std::string &path)
             piece.clear();
         }
     }
+    if (file.bad()) /* not at its end: a directory, say, can be opened but not read */
+        fail();
     shared.pieces.send(std::move(piece));
 }
 
