@@ -356,6 +356,10 @@ def test_conditions(root, files):
                 ([f"If-None-Match: {tag}"], 304), ([f"If-None-Match: W/{tag}"], 304), (["If-None-Match: *"], 304),
                 ([f'If-None-Match: "a", "b" , {tag}'], 304), (['If-None-Match: "a"'], 200),
                 ([f"If-None-Match: {tag}", 'If-None-Match: "a"'], 304),
+                (['If-None-Match: "a"', "X-Other: b", 'if-none-match:"c",', f"If-None-Match: \t{tag} "], 304),
+                (['If-None-Match: "a"', 'If-None-Match: "b"', f"X-None-Match: {tag}", f"If-Match: {tag}"], 200),
+                (["If-None-Match:", f"If-None-Match: {tag}", "X-Other:"], 304),
+                (['If-Match: "a"', f"If-Match: {tag}"], 200), (['If-Match: "a"', 'If-Match: "b"'], 412),
                 ([f"If-Modified-Since: {date}"], 304), ([f"If-Modified-Since: {old}"], 200),
                 ([f"If-Modified-Since: {new}"], 304), (["If-Modified-Since: yesterday"], 200),
                 (["If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT"], 200),
@@ -730,9 +734,10 @@ def fuzzed(rng):
     if kind == 0:
         return word(300)
     path = rng.choice(["/1k.txt", "/", "/folder/", "/site", "/large.bin", "/none", "/folder/%3ci%3e&%22'.txt"])
-    fields = [rng.choice(["Range: bytes=0-5", "Range: bytes=-1,0-0", "If-None-Match: *", "If-Range: \"", "Expect: x",
-                          "Content-Length: 7", "Transfer-Encoding: chunked", "Connection: close", "X: y", "Range:",
-                          "If-Modified-Since: Sun, 99 Nov 1994 08:49:37 GMT", "Connection: upgrade", "Upgrade: q"])
+    fields = [rng.choice(["Range: bytes=0-5", "Range: bytes=-1,0-0", "If-None-Match: *", "If-Range: \"", "Range:",
+                          "Expect: 100-continue", "Content-Length: 7", "Transfer-Encoding: chunked", "X: y",
+                          "Connection: close", "Connection: upgrade", "Upgrade: q", "If-None-Match: \"a\"",
+                          "If-Match: *", "If-Modified-Since: Sun, 99 Nov 1994 08:49:37 GMT"])
               for _ in range(rng.randrange(4))]
     data = bytearray(request(path, *fields, method=rng.choice(["GET", "GET", "HEAD", "POST", "TRACE"])))
     if kind < 6:

@@ -48,6 +48,17 @@ static bool has_tag(const char *list, size_t len, const char *tag, bool weak)
     return false;
 }
 
+/* The same for a field, be it in one line or in more. */
+static bool field_has_tag(const struct request *r, enum field which, const char *tag, bool weak)
+{
+    struct slice list = r->fields[which];
+    do {
+        if (has_tag(request_text(r, list), list.len, tag, weak))
+            return true;
+    } while (request_more(r, which, &list));
+    return false;
+}
+
 static bool field_date(const struct request *r, enum field which, time_t *when)
 {
     size_t len;
@@ -58,18 +69,15 @@ static bool field_date(const struct request *r, enum field which, time_t *when)
 /* 0: go on; else the answer is this: 412 or 304. */
 static int precondition(const struct request *r, const struct file *f)
 {
-    size_t len;
     time_t when;
-    const char *text = field(r, FIELD_IF_MATCH, &len);
     if (has(r, FIELD_IF_MATCH)) {
-        if (!has_tag(text, len, f->etag, false))
+        if (!field_has_tag(r, FIELD_IF_MATCH, f->etag, false))
             return 412;
     } else if (field_date(r, FIELD_IF_UNMODIFIED_SINCE, &when) && f->modified > when) {
         return 412;
     }
-    text = field(r, FIELD_IF_NONE_MATCH, &len);
     if (has(r, FIELD_IF_NONE_MATCH))
-        return has_tag(text, len, f->etag, true) ? 304 : 0;
+        return field_has_tag(r, FIELD_IF_NONE_MATCH, f->etag, true) ? 304 : 0;
     return field_date(r, FIELD_IF_MODIFIED_SINCE, &when) && f->modified <= when ? 304 : 0;
 }
 

@@ -148,8 +148,9 @@ enum field {
 struct request {
     const char *base; /* where the request begins in the input, just now */
     struct slice target;
-    struct slice fields[FIELDS]; /* at == 0: not there */
+    struct slice fields[FIELDS]; /* at == 0: not there; of a list the first line */
     struct slice name, value;    /* the field that is being read */
+    uint32_t fields_end;         /* of the head */
     unsigned field_count;
     bool in_value;
     bool target_read; /* all of the target is there */
@@ -166,6 +167,8 @@ void request_begin(struct conn *c); /* for each request */
 /* Goes on reading: of the len bytes at base, where the request begins, `seen` have been read before. Returns
  * how many have been read now: all, or where the request ends. */
 size_t request_parse(struct conn *c, const char *base, size_t len, size_t seen);
+/* The field's next value behind this one, in a line of its own: both are one list. False: there is none. */
+bool request_more(const struct request *r, enum field which, struct slice *value);
 static inline const char *request_text(const struct request *r, struct slice s)
 {
     return r->base + s.at;

@@ -94,6 +94,36 @@ static bool is_host(const char *at, size_t len)
     return true;
 }
 
+static struct slice without_blanks(const struct request *r, struct slice value)
+{
+    while (value.len > 0 && strchr(" \t", r->base[value.at]))
+        value.at++, value.len--;
+    while (value.len > 0 && strchr(" \t", r->base[value.at + value.len - 1]))
+        value.len--;
+    return value;
+}
+
+/* A list is hardly ever in two lines, so a request has no place for the second: it is looked for in the head,
+ * whose form llhttp has seen to. */
+bool request_more(const struct request *r, enum field which, struct slice *value)
+{
+    const char *at = request_text(r, *value) + value->len, *end = r->base + r->fields_end;
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        const char *name = at + 1;
+        const char *colon = memchr(name, ':', (size_t)(end - name));
+        if (!colon)
+            return false;
+        at = colon + 1;
+        if (field_named(name, (size_t)(colon - name)) == which) {
+            const char *line_end = memchr(at, '\r', (size_t)(end - at));
+            size_t len = (size_t)((line_end ? line_end : end) - at);
+            *value = without_blanks(r, (struct slice){place(r, at), (uint32_t)len});
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The field that was read is complete. */
 static int end_field(struct request *r)
 {
@@ -105,12 +135,9 @@ static int end_field(struct request *r)
     r->name.len = 0;
     if (which == FIELD_OTHER || r->head_read) /* behind a body: it comes too late to mean anything */
         return 0;
-    struct slice value = r->value;
-    while (value.len > 0 && strchr(" \t", r->base[value.at + value.len - 1]))
-        value.len--;
     if (r->fields[which].at == 0)
-        r->fields[which] = value;
-    else if (which != FIELD_IF_NONE_MATCH) /* a list may come in parts, and the first is enough for a yes */
+        r->fields[which] = without_blanks(r, r->value);
+    else if (which != FIELD_IF_MATCH && which != FIELD_IF_NONE_MATCH) /* lists, which may come in parts */
         return refuse(r, 400);
     return 0;
 }
@@ -133,10 +160,12 @@ static int on_value(llhttp_t *p, const char *at, size_t len)
 {
     struct request *r = request_of(p);
     uint32_t here = place(r, at);
+    if (len == 0) /* of an empty one llhttp tells where the next line begins: it stays behind its name */
+        return 0;
     if (r->in_value)
         return extend(&r->value, here, len) ? 0 : refuse(r, 400); /* a line that is a value's continuation */
     r->value = (struct slice){here, (uint32_t)len};
-    r->in_value = len > 0;
+    r->in_value = true;
     return 0;
 }
 
@@ -151,6 +180,7 @@ static int on_head(llhttp_t *p)
     struct request *r = request_of(p);
     if (end_field(r) != 0)
         return -1;
+    r->fields_end = r->value.at + r->value.len;
     struct slice host = r->fields[FIELD_HOST];
     if ((p->http_minor > 0 && host.at == 0) || !is_host(request_text(r, host), host.len))
         return refuse(r, 400);
