@@ -352,10 +352,12 @@ void tz_netpoll_unlock(void)
 
 void tz_netpoll_close(void)
 {
-    if (tz_netpoll_epoch == 0)
-        return;
-    tz_store_relaxed(&tz_netpoll_epoch, 0);
-    tz_netpoll_sweep_at = INT64_MAX;
-    tz_os_close(poll.always);
-    tz_os_close(poll.ep);
+    tz_lock_acquire(&poll.lock, TZ_RANK_POLL);
+    if (tz_netpoll_epoch != 0) {
+        tz_store_relaxed(&tz_netpoll_epoch, 0);
+        tz_store_relaxed(&tz_netpoll_sweep_at, INT64_MAX);
+        tz_os_close(poll.always);
+        tz_os_close(poll.ep);
+    }
+    tz_lock_release(&poll.lock, TZ_RANK_POLL);
 }

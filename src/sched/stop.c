@@ -177,8 +177,10 @@ static bool close_if_empty(void)
     bool none = is_none();
     if (none) {
         tz_store_relaxed(&tz_sched.had_goroutines, 0);
-        tz_store_relaxed(&tz_sched.stopping, 1);
         flush_ps();
+        tz_lock_acquire(&tz_sched.lock, TZ_RANK_SCHED);
+        tz_store_relaxed(&tz_sched.stopping, 1);
+        tz_lock_release(&tz_sched.lock, TZ_RANK_SCHED);
     } else {
         tz_store_release(&tz_sched.threads, 2);
     }
@@ -187,13 +189,15 @@ static bool close_if_empty(void)
     return none;
 }
 
-/* One who began to wait for a descriptor while the threads ended goes on with them, and with the poller. */
+/* Not where another thread may be in the middle of using it. One who began to wait for a descriptor while the
+ * threads ended goes on when they are there again. */
 static void close_netpoll(void)
 {
+    uint32_t self = tz_self_m != &tz_nobody;
     if (!tz_stw_acquire())
         return;
     tz_stop_the_world(NULL);
-    if (tz_netpoll_waiters() == 0)
+    if (tz_netpoll_waiters() == 0 && tz_load_relaxed(&tz_sched.nforeign) == self)
         tz_netpoll_close();
     tz_start_the_world(NULL, NULL);
     tz_stw_release();
