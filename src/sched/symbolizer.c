@@ -22,10 +22,14 @@
  *
  *     QUIET --asker--> ASKED --thread--> WORKING --thread--> QUIET
  *
- * (and ENDING, by who stops the runtime and is an asker for that moment),
  * each by a release that pairs with the other side's acquire: `symbols` and
  * the question are the asker's in QUIET, the thread's in between. An asker
  * that gives up never looks at them again, and keeps `holder` for good.
+ *
+ * That the thread shall end is a word of its own, `ending`: it has to end
+ * with the others also where nobody can ask it any more. Who stops the runtime
+ * has the right to ask for that moment, so that no question is left without an
+ * answer; where the right can't be had, nobody will have it again.
  *
  * Without the thread, before the runtime's first need of threads or in the
  * child of a fork, who asks calls libdw himself, if that is safe: not in a
@@ -47,7 +51,7 @@
 
 #define BATCH 64u
 
-enum { QUIET, ASKED, WORKING, ENDING };
+enum { QUIET, ASKED, WORKING };
 
 static struct {
     uint32_t holder; /* 0, or the process id of who has it; a futex */
@@ -59,6 +63,7 @@ static struct {
     tz_symbols *symbols; /* made by the first holder */
     uint32_t lost;       /* atomic: an asker has given up, and keeps `holder` */
     uint32_t thread_pid; /* the process it runs in, 0: none; written under start_lock */
+    uint32_t ending;     /* atomic: the thread shall end; written under start_lock */
 } shared;
 
 enum { TZ_SYMBOLS_SHARED, TZ_SYMBOLS_SELF, TZ_SYMBOLS_NAMES };
@@ -68,12 +73,9 @@ static void serve(void *unused)
     (void)unused;
     for (;;) {
         uint32_t kicks = tz_load_acquire(&shared.kicks); /* before the looks: a later one ends the sleep */
-        uint32_t state = tz_load_acquire(&shared.state);
-        if (state == ENDING) {
-            tz_store_release(&shared.state, QUIET);
+        if (tz_load_relaxed(&shared.ending))
             return;
-        }
-        if (state != ASKED) {
+        if (tz_load_acquire(&shared.state) != ASKED) {
             tz_os_futex_wait(&shared.kicks, kicks, tz_waits_run());
             continue;
         }
@@ -133,6 +135,7 @@ int tz_symbolizer_start(void)
 {
     if (tz_load_relaxed(&shared.thread_pid) == (uint32_t)tz_os_pid())
         return 0;
+    tz_store_relaxed(&shared.ending, 0); /* the last stop's, which may have found no thread */
     int err = tz_os_thread_start(serve, NULL, STACK, "tuza-trace");
     if (err < 0)
         return err;
@@ -142,12 +145,12 @@ int tz_symbolizer_start(void)
 
 void tz_symbolizer_stop(void)
 {
-    if (!take(false))
-        return;
+    bool mine = take(false);
     tz_store_relaxed(&shared.thread_pid, 0);
-    tz_store_release(&shared.state, ENDING);
+    tz_store_relaxed(&shared.ending, 1);
     tz_symbolizer_kick();
-    give();
+    if (mine)
+        give();
 }
 
 static void use_names(tz_symbolizer *z)
