@@ -102,9 +102,12 @@ static void report(void)
 static void watcher(void *unused)
 {
     (void)unused;
-    while (!tz_load_relaxed(&tz_sched.stopping)) {
+    for (;;) {
         tz_note_clear(&tz_sched.blocked_note);
-        tz_fence_store_load(); /* before the look at the limit; who changes it wakes the note afterwards */
+        /* Before the looks: who changes the limit, or has this thread end, wakes the note afterwards. */
+        tz_fence_store_load();
+        if (TZ_UNLIKELY(tz_load_relaxed(&tz_sched.stopping)))
+            return;
         int64_t ns = tz_load_relaxed(&limit), until = TZ_OS_FOREVER;
         if (ns) {
             int64_t now = tz_os_now();
