@@ -11,6 +11,13 @@
  * With goroutines the runtime can't go on: their threads are missing. The
  * child may call what needs no P; anything else throws "tuza after fork". It
  * runs on the goroutine's stack until it executes another program or exits.
+ *
+ * Handlers of the program's may use the runtime: to lock a mutex, or to stop
+ * and start it. libc runs those registered first as the last before a fork,
+ * and as the first after it. So ours are registered before the program's
+ * constructors run, whatever the first call of ours will be (start.c): between
+ * them nobody but us runs. They hold the locks also where nothing is READY
+ * yet: another thread may just be about to make it so.
  */
 #include "base/fatal.h"
 #include "os/os.h"
@@ -115,7 +122,7 @@ static void child(void)
     if (tz_sched.had_goroutines || tz_sched.ending) {
         tz_self_m = &tz_nobody;
         tz_store_relaxed(&tz_sched.started, TZ_STARTED_GONE);
-    } else {
+    } else if (tz_sched.started == TZ_STARTED_READY) {
         fresh();
     }
     release(TZ_FORK_CHILD);

@@ -34,6 +34,19 @@
 
 tz_sched_t tz_sched = {.mwait_due = INT64_MAX, .goid_gen = 1, .mlimit = 10000, .usual = 1};
 
+/*
+ * Before any constructor of the program, which may register handlers that use
+ * the runtime (fork.c). But after an allocator, whose locks are taken under
+ * start_lock, where threads are made: one that registers its handlers with the
+ * first allocation is brought to do so now.
+ */
+static __attribute__((constructor(101))) void wire(void)
+{
+    void *volatile first = malloc(1);
+    free(first);
+    tz_fork_init();
+}
+
 static void count_copy(const char *file, void *arg)
 {
     const char **first = arg;
@@ -57,7 +70,6 @@ void tz_become_ready_locked(void)
     tz_chaos_init();
     tz_seed_init();
     tz_retake_init();
-    tz_fork_init();
     tz_sched.ncpu = (uint32_t)tuza_num_cpu();
     tz_procs_init(tz_procs_default(&tz_sched.procs_custom));
     tz_store_release(&tz_sched.started, TZ_STARTED_READY); /* pairs with calls from any thread */
