@@ -18,13 +18,14 @@
  * others.
  *
  * The protocol. `holder` is the right to ask, and to read what is in
- * `symbols`; taken by CAS, for one traceback. `state` goes
+ * `symbols`; taken by CAS, for one traceback, or LOST. `state` goes
  *
  *     QUIET --asker--> ASKED --thread--> WORKING --thread--> QUIET
  *
  * each by a release that pairs with the other side's acquire: `symbols` and
  * the question are the asker's in QUIET, the thread's in between. An asker
- * that gives up never looks at them again, and keeps `holder` for good.
+ * that gives up never looks at them again, and leaves the right LOST for good:
+ * those who wait for it see that in the word they sleep on.
  *
  * That the thread shall end is a word of its own, `ending`: it has to end
  * with the others also where nobody can ask it any more. Who stops the runtime
@@ -51,17 +52,18 @@
 
 #define BATCH 64u
 
+#define LOST 0xffffffffu /* no process's id: nobody has the right, nor ever will */
+
 enum { QUIET, ASKED, WORKING };
 
 static struct {
-    uint32_t holder; /* 0, or the process id of who has it; a futex */
+    uint32_t holder; /* 0, or the process id of who has it, or LOST; a futex */
     int holder_tid;  /* peeked: which thread */
     uint32_t state;  /* a futex: who has asked sleeps on it */
     uint32_t kicks;  /* a futex: the thread sleeps on it; grows, by a release, with what it shall look at */
     uint32_t n;
     uintptr_t at[BATCH];
     tz_symbols *symbols; /* made by the first holder */
-    uint32_t lost;       /* atomic: an asker has given up, and keeps `holder` */
     uint32_t thread_pid; /* the process it runs in, 0: none; written under start_lock */
     uint32_t ending;     /* atomic: the thread shall end; written under start_lock */
 } shared;
@@ -96,8 +98,6 @@ static bool take(bool report)
     uint32_t self = (uint32_t)tz_os_pid(), holder = 0;
     int64_t end = report ? tz_os_now() + CRASH_ASK : TZ_OS_FOREVER;
     for (;;) {
-        if (tz_load_relaxed(&shared.lost))
-            return false;
         if (tz_cas_acquire(&shared.holder, &holder, self))
             break;
         if (holder != self)
@@ -121,7 +121,7 @@ static void give(void)
 /* The thread does not answer: nobody shall ask again. */
 static void give_up(void)
 {
-    tz_store_relaxed(&shared.lost, 1);
+    tz_store_relaxed(&shared.holder, LOST);
     tz_os_futex_wake(&shared.holder, INT_MAX);
 }
 
@@ -162,8 +162,7 @@ static void use_names(tz_symbolizer *z)
 void tz_symbolizer_forget(void)
 {
     if (shared.holder || shared.state != QUIET)
-        shared.lost = 1;
-    shared.holder = 0;
+        shared.holder = LOST;
     shared.state = QUIET;
     shared.thread_pid = 0;
 }
