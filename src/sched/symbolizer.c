@@ -179,8 +179,14 @@ void tz_symbolizer_open(tz_symbolizer *z, int why)
     z->report = why != TZ_ASK_ALIVE;
     if (z->report)
         tz_store_relaxed(&tz_dwarf_dying, true);
+    if ((z->report && tz_report_depth() > 1) || !take(z->report)) {
+        use_names(z);
+        return;
+    }
+    /* With the right, which who has the thread end takes first: it stays for as long as this one asks. */
     bool there = tz_load_relaxed(&shared.thread_pid) == (uint32_t)tz_os_pid();
-    if ((z->report && tz_report_depth() > 1) || (!there && !may_call_itself(z, why)) || !take(z->report)) {
+    if (!there && !may_call_itself(z, why)) {
+        give();
         use_names(z);
         return;
     }
