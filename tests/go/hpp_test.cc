@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* <tuza.hpp>: what belongs to whom, and that it is destroyed once. */
+/* <tuza.hpp>: what belongs to whom, and that it is destroyed once; select is hpp_select_test.cc's. */
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=4 | env GOMAXPROCS=4 TUZA_CHAOS=9
 #include <tuza.hpp>
 
@@ -8,36 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "go/help.h"
+#include "go/counted.h"
 
 using namespace std::chrono_literals;
 
-/* How many there are; -1 marks one that has been moved from. */
-static int alive;
-struct counted {
-    int n;
-    explicit counted(int value) : n(value)
-    {
-        flag_add(&alive, 1);
-    }
-    counted(counted &&other) noexcept : n(other.n)
-    {
-        other.n = -1;
-        flag_add(&alive, 1);
-    }
-    counted(const counted &) = delete;
-    counted &operator=(const counted &) = delete;
-    counted &operator=(counted &&) = delete;
-    ~counted()
-    {
-        flag_add(&alive, -1);
-    }
-};
-template <> struct tuza::relocatable<struct inside> : std::true_type {
-};
-struct inside : counted {
-    using counted::counted;
-};
 struct alignas(64) aligned {
     std::string text;
 };
@@ -301,54 +275,6 @@ TEST(contexts)
         CHECK(background.with_timeout(1h).deadline() > tuza_now());
         value = std::move(copy);
     }
-    CHECK_EQ(flag_get(&alive), 0);
-}
-
-/* SE-05, SE-09, SE-11: what a select did not do is as it was. */
-TEST(select)
-{
-    tuza::chan<std::string> in(1), out(1);
-    tuza::chan<std::unique_ptr<counted>> owners(1);
-    std::string text = "a text that is too long to lie in the string itself", kept = text, got;
-    auto owner = std::make_unique<counted>(4);
-    bool closed = false, timed_out = false;
-    auto cases = [&] {
-        return tuza::select(tuza::on_recv(in,
-                                          [&](std::optional<std::string> v) {
-                                              CHECK(text == kept);
-                                              closed = !v;
-                                              got = v.value_or("");
-                                          }),
-                            tuza::on_send(owners, owner, [] {}),
-                            tuza::on_timeout(1h, [&] { timed_out = true; }));
-    };
-    CHECK_EQ(cases(), 1);
-    CHECK(!owner);
-    owner = std::make_unique<counted>(5);
-    in.send(text);
-    text = kept;
-    CHECK_EQ(cases(), 0);
-    CHECK(got == kept && owner && owner->n == 5);
-    in.close();
-    CHECK_EQ(cases(), 0);
-    CHECK(closed && owner);
-    CHECK(tuza::select(tuza::on_timeout(0ns, [&] { timed_out = true; })) == 0);
-    CHECK(timed_out);
-
-    auto offer = [&] {
-        return tuza::try_select(tuza::on_send(out, text, [] {}), tuza::on_recv(owners, [](auto) {}));
-    };
-    CHECK(offer() && offer());
-    tuza::chan<std::string> nil;
-    text = kept;
-    CHECK(!tuza::try_select(tuza::on_send(nil, text, [] {})));
-    CHECK(text == kept);
-    tuza::context ctx = tuza::context().with_cancel();
-    ctx.cancel();
-    bool done = false;
-    CHECK(tuza::select(tuza::on_done(ctx, [&] { done = true; })) == 0);
-    CHECK(done);
-    owner.reset();
     CHECK_EQ(flag_get(&alive), 0);
 }
 
