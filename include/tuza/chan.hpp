@@ -46,29 +46,46 @@ template <typename T, bool Inside = relocatable<T>::value && sizeof(T) <= elem_m
     element() = default;
     explicit element(T &&value)
     {
+        put(std::move(value));
+    }
+    void put(T &&value)
+    {
         ::new (static_cast<void *>(&bytes)) T(std::move(value));
     }
     void *at()
     {
         return &bytes;
     }
-    /* The object, which the element does not have any more. */
+    /* The object, which the element does not have any more, even where its move throws. */
     T take()
     {
-        T &object = *std::launder(reinterpret_cast<T *>(&bytes));
-        T value(std::move(object));
-        object.~T();
-        return value;
+        struct owner {
+            element &e;
+            ~owner()
+            {
+                e.destroy();
+            }
+        } own{*this};
+        return std::move(object());
+    }
+    void destroy()
+    {
+        object().~T();
     }
     static void drop(void *elem)
     {
         element e;
         std::memcpy(e.at(), elem, size);
-        e.take();
+        e.destroy();
     }
     static constexpr bool owns = !std::is_trivially_destructible_v<T>;
 
   private:
+    T &object()
+    {
+        return *std::launder(reinterpret_cast<T *>(&bytes));
+    }
+
     struct alignas(T) {
         unsigned char byte[sizeof(T) > 0 ? sizeof(T) : 1];
     } bytes;

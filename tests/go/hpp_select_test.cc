@@ -3,11 +3,66 @@
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=4 | env GOMAXPROCS=4 TUZA_CHAOS=9
 #include <tuza.hpp>
 
+#include <stdexcept>
 #include <string>
 
 #include "go/counted.h"
 
 using namespace std::chrono_literals;
+
+/* A move that throws, on the way out of a channel, loses the element and leaks nothing. */
+static int moves_left;
+struct fragile : counted {
+    using counted::counted;
+    fragile(fragile &&other) : counted(take_one(std::move(other)))
+    {
+    }
+    static counted &&take_one(counted &&other)
+    {
+        if (moves_left-- <= 0)
+            throw std::runtime_error("moved too often");
+        return std::move(other);
+    }
+};
+template <> struct tuza::relocatable<struct fragile_inside> : std::true_type {
+};
+struct fragile_inside : fragile {
+    using fragile::fragile;
+};
+template <typename T> static void moves_throw()
+{
+    for (int moves = 0; moves < 2; moves++) {
+        moves_left = 100;
+        tuza::chan<T> c(3);
+        c.send(T(1));
+        c.send(T(2));
+        c.send(T(3));
+        moves_left = moves;
+        bool thrown = false;
+        try {
+            c.recv();
+        } catch (const std::runtime_error &) {
+            thrown = true;
+        }
+        CHECK(thrown);
+        moves_left = moves;
+        thrown = false;
+        try {
+            std::optional<T> got;
+            c.try_recv(got);
+        } catch (const std::runtime_error &) {
+            thrown = true;
+        }
+        CHECK(thrown);
+        moves_left = 0; /* the third is dropped, which moves nothing */
+    }
+    CHECK_EQ(flag_get(&alive), 0);
+}
+TEST(moves_throw)
+{
+    moves_throw<fragile>();
+    moves_throw<fragile_inside>();
+}
 
 /* SE-05, SE-09, SE-11: what a select did not do is as it was. */
 TEST(select)
