@@ -28,7 +28,10 @@ inline void sleep(nanoseconds time)
 namespace detail
 {
 
-/* A timer's callable, with a count of those who have it: the timer, and each call while it lasts. */
+/*
+ * A timer's callable, with a count of those who have it: the timer, and each
+ * call until what it has deferred has run.
+ */
 class callback
 {
   public:
@@ -39,7 +42,7 @@ class callback
     {
         auto *self = static_cast<callback *>(arg);
         __atomic_add_fetch(&self->users, 1, __ATOMIC_RELAXED);
-        TUZA_DEFER(leave, arg);
+        tuza_defer(leave, arg);
         self->function();
     }
     static void leave(void *arg)

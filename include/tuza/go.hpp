@@ -28,14 +28,18 @@ inline void must(int err)
         throw std::system_error(-err, std::generic_category(), "tuza");
 }
 
-/* A goroutine's body, and what destroys the callable however that ends: return, panic, tuza_goexit. */
+/*
+ * A goroutine's body, and what destroys the callable however that ends:
+ * return, panic, tuza_goexit. It is deferred first, so what the callable
+ * defers by tuza_defer runs before: that may use what the callable holds.
+ */
 template <typename F> void destroy(void *arg)
 {
     delete static_cast<F *>(arg);
 }
 template <typename F> void run(void *arg)
 {
-    TUZA_DEFER(destroy<F>, arg);
+    tuza_defer(destroy<F>, arg);
     std::invoke(std::move(*static_cast<F *>(arg)));
 }
 

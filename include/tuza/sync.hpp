@@ -190,7 +190,7 @@ class group
   private:
     template <typename F> static int run(void *arg)
     {
-        TUZA_DEFER(detail::destroy<F>, arg);
+        tuza_defer(detail::destroy<F>, arg); /* as a goroutine's body */
         return std::invoke(std::move(*static_cast<F *>(arg)));
     }
 

@@ -72,6 +72,64 @@ TEST(go_panics)
     CHECK_EQ(flag_get(&alive), 0);
 }
 
+/* What a callable defers by tuza_defer runs before what it holds is destroyed, whoever called it. */
+static int gone, seen;
+struct leaves_mark {
+    ~leaves_mark()
+    {
+        flag_set(&gone, 1);
+    }
+};
+static void sees(void *)
+{
+    CHECK_EQ(flag_get(&gone), 0);
+    flag_add(&seen, 1);
+}
+static void check_seen()
+{
+    settle(1);
+    CHECK_EQ(flag_get(&gone), 1);
+    CHECK_EQ(flag_get(&seen), 1);
+    gone = seen = 0;
+}
+TEST(deferred_by_callables)
+{
+    tuza::go([own = std::make_unique<leaves_mark>()] { tuza_defer(sees, nullptr); });
+    check_seen();
+    tuza::go([own = std::make_unique<leaves_mark>()] {
+        tuza_defer(sees, nullptr);
+        tuza_goexit();
+    });
+    check_seen();
+    tuza::waitgroup wg;
+    wg.go([own = std::make_unique<leaves_mark>()] { tuza_defer(sees, nullptr); });
+    wg.wait();
+    check_seen();
+    {
+        tuza::group g;
+        g.go([own = std::make_unique<leaves_mark>()] {
+            tuza_defer(sees, nullptr);
+            return 0;
+        });
+    }
+    check_seen();
+    /* The call itself has ended its timer, and is the last to have the callable. */
+    tuza::context ctx = tuza::context().with_cancel();
+    for (bool timed : {true, false}) {
+        auto own = std::make_shared<std::optional<tuza::timer>>();
+        tuza::chan<int> there(0);
+        auto call = [own, there, mark = std::make_shared<leaves_mark>()] {
+            tuza_defer(sees, nullptr);
+            there.recv();
+            own->reset();
+        };
+        own->emplace(timed ? tuza::after_func(0ns, std::move(call)) : ctx.after_func(std::move(call)));
+        ctx.cancel();
+        there.send(1);
+        check_seen();
+    }
+}
+
 template <typename T> static void passes(T (*make)(int), int (*number)(const T &))
 {
     for (std::size_t capacity : {0, 1, 5}) {
