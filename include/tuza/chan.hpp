@@ -14,6 +14,7 @@
 
 #include "tuza/chan.h"
 #include "tuza/context.h"
+#include "tuza/go.hpp"
 #include "tuza/typed.h"
 
 namespace tuza
@@ -95,8 +96,13 @@ template <typename T> class element<T, false>
   public:
     static constexpr std::size_t size = sizeof(T *);
     element() = default;
-    explicit element(T &&value) : object(new T(std::move(value)))
+    explicit element(T &&value)
     {
+        put(std::move(value));
+    }
+    void put(T &&value)
+    {
+        object = new T(std::move(value));
     }
     void *at()
     {
@@ -107,6 +113,10 @@ template <typename T> class element<T, false>
         std::unique_ptr<T> own(object);
         return std::move(*own);
     }
+    void destroy()
+    {
+        delete object;
+    }
     static void drop(void *elem)
     {
         delete *static_cast<T **>(elem);
@@ -116,6 +126,69 @@ template <typename T> class element<T, false>
   private:
     T *object;
 };
+
+/*
+ * A caller's value on its way out: moved away by load(), and back by
+ * put_back() where it was not sent.
+ */
+template <typename T> class outgoing
+{
+  public:
+    /* Of bytes that are copied, the caller's stay as they are. */
+    static constexpr bool copied = std::is_trivially_copyable_v<T>;
+    static constexpr bool returns = !copied || element<T>::owns;
+
+    explicit outgoing(T &from) : value(from)
+    {
+    }
+    outgoing(const outgoing &) = delete;
+    outgoing &operator=(const outgoing &) = delete;
+    void load()
+    {
+        elem.put(std::move(value));
+        loaded = true;
+    }
+    void *at()
+    {
+        return elem.at();
+    }
+    void sent()
+    {
+        loaded = false;
+    }
+    void put_back()
+    {
+        if (!std::exchange(loaded, false))
+            return;
+        if constexpr (copied)
+            elem.destroy();
+        else if constexpr (std::is_move_assignable_v<T>)
+            value = elem.take();
+        else
+            make_again();
+    }
+
+  private:
+    /* A move that throws would leave the caller without an object: std::terminate. */
+    void make_again() noexcept
+    {
+        value.~T();
+        ::new (static_cast<void *>(std::addressof(value))) T(elem.take());
+    }
+
+    T &value;
+    element<T> elem;
+    bool loaded = false;
+};
+
+/* A tuza::defer where one is needed. */
+template <bool Needed, typename F> auto defer_if(F f)
+{
+    if constexpr (Needed)
+        return defer<F>(std::move(f));
+    else
+        return false;
+}
 
 } // namespace detail
 
@@ -161,14 +234,10 @@ template <typename T> class chan
         element elem(std::move(value));
         tuza_chan_send(c, elem.at());
     }
-    /* False: it would have to wait, and value is as it was. */
+    /* False: it would have to wait, and value is as it was; so it is where this panics. */
     bool try_send(T &value) const
     {
-        element elem(std::move(value));
-        if (tuza_chan_try_send(c, elem.at()))
-            return true;
-        restore(value, elem);
-        return false;
+        return offer(value, [this](void *elem) { return tuza_chan_try_send(c, elem); });
     }
     bool try_send(T &&value) const
     {
@@ -194,13 +263,11 @@ template <typename T> class chan
             value.emplace(elem.take());
         return true;
     }
-    /* 0, or the context's error: then value is as it was. */
+    /* 0, or the context's error: then value is as it was, and where this panics. */
     [[nodiscard]] int send(T &value, tuza_context *ctx) const
     {
-        element elem(std::move(value));
-        int err = tuza_chan_send_context(c, elem.at(), ctx);
-        if (err < 0)
-            restore(value, elem);
+        int err = 0;
+        offer(value, [&](void *elem) { return (err = tuza_chan_send_context(c, elem, ctx)) == 0; });
         return err;
     }
     /* As recv, where *err is 0; else that is the context's error. */
@@ -294,18 +361,19 @@ template <typename T> class chan
     }
 
   private:
-    template <typename U, typename F> friend class on_recv;
-    template <typename U, typename F> friend class on_send;
-
-    /* What could not be sent goes back to where it came from. */
-    static void restore(T &value, element &elem)
+    /* Whether send, of the element's address, has sent value. */
+    template <typename Send> static bool offer(T &value, Send send)
     {
-        if constexpr (std::is_move_assignable_v<T>) {
-            value = elem.take();
-        } else {
-            value.~T();
-            ::new (static_cast<void *>(std::addressof(value))) T(elem.take());
-        }
+        using outgoing = detail::outgoing<T>;
+        outgoing out(value);
+        [[maybe_unused]] auto back = detail::defer_if<outgoing::returns>([&] { out.put_back(); });
+        out.load();
+        bool done = send(out.at());
+        if (done)
+            out.sent();
+        else
+            out.put_back();
+        return done;
     }
 
     tuza_chan *c = nullptr;

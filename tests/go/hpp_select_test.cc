@@ -112,4 +112,103 @@ TEST(select)
     CHECK_EQ(flag_get(&alive), 0);
 }
 
+/* SE-11: cases that are used again, with the values that were not sent; in between these are the caller's. */
+template <typename T, typename Make, typename Is> static void cases_again(Make make, Is is)
+{
+    tuza::chan<T> out(0);
+    tuza::chan<int> go_on(1);
+    T item = make(5);
+    int ticks = 0;
+    auto send = tuza::on_send(out, item, [] {});
+    auto tick = tuza::on_timeout(0ns, [&] {
+        CHECK(is(item, 5 + ticks));
+        item = make(5 + ++ticks);
+    });
+    auto told = tuza::on_recv(go_on, [&](std::optional<int> n) { CHECK_EQ(n.value(), 1); });
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(tuza::select(send, tick), 1);
+    CHECK(!tuza::try_select(send));
+    for (int i = 0; i < 2; i++) {
+        go_on.send(1);
+        CHECK_EQ(tuza::select(told, send), 0);
+    }
+    CHECK(is(item, 8));
+    for (int i = 0; i < 2; i++) {
+        item = make(8 + i);
+        tuza::waitgroup wg;
+        wg.go([=] { CHECK(is(*out.recv(), 8 + i)); });
+        CHECK_EQ(tuza::select(told, send), 1);
+        wg.wait();
+    }
+}
+TEST(cases_again)
+{
+    auto string = [](int n) {
+        return "a text that is too long to lie in the string itself: " + std::to_string(n);
+    };
+    cases_again<std::string>(string, [=](const std::string &v, int n) { return v == string(n); });
+    cases_again<std::unique_ptr<int>>([](int n) { return std::make_unique<int>(n); },
+                                      [](const std::unique_ptr<int> &v, int n) { return v && *v == n; });
+    cases_again<int>([](int n) { return n; }, [](int v, int n) { return v == n; });
+}
+
+/* CH-14, SE-09: what a send that panics, or a move that throws, has not sent is the caller's still. */
+struct unsent {
+    tuza::chan<std::string> shut{1}, full{0};
+    tuza::chan<fragile> fragiles{1};
+    std::string a = "the first, which is too long to lie in the string itself";
+    std::string b = "the other, which is too long to lie in the string itself";
+    bool is_whole() const
+    {
+        return a.find("the first,") == 0 && b.find("the other,") == 0;
+    }
+};
+static void recover_closed(void *)
+{
+    CHECK_STR(tuza_recover(), "send on closed channel");
+}
+TEST(unsent)
+{
+    unsent u;
+    u.shut.close();
+    using function = void (*)(void *);
+    for (function f : {
+             function([](void *arg) {
+                 auto *x = static_cast<unsent *>(arg);
+                 tuza_defer(recover_closed, nullptr);
+                 tuza::select(tuza::on_send(x->full, x->b, [] {}), tuza::on_send(x->shut, x->a, [] {}));
+             }),
+             function([](void *arg) {
+                 auto *x = static_cast<unsent *>(arg);
+                 tuza_defer(recover_closed, nullptr);
+                 (void)tuza::try_select(tuza::on_send(x->full, x->b, [] {}),
+                                        tuza::on_send(x->shut, x->a, [] {}));
+             }),
+             function([](void *arg) {
+                 auto *x = static_cast<unsent *>(arg);
+                 tuza_defer(recover_closed, nullptr);
+                 (void)x->shut.try_send(x->a);
+             }),
+             function([](void *arg) {
+                 auto *x = static_cast<unsent *>(arg);
+                 tuza_defer(recover_closed, nullptr);
+                 (void)x->shut.send(x->a, nullptr);
+             }),
+         }) {
+        CHECK(!tuza_call(f, &u));
+        CHECK(u.is_whole());
+    }
+    fragile last(1);
+    moves_left = 0;
+    bool thrown = false;
+    try {
+        tuza::select(tuza::on_send(u.full, u.a, [] {}), tuza::on_send(u.full, u.b, [] {}),
+                     tuza::on_send(u.fragiles, last, [] {}));
+    } catch (const std::runtime_error &) {
+        thrown = true;
+    }
+    CHECK(thrown && u.is_whole());
+    CHECK_EQ(last.n, 1);
+}
+
 TEST_MAIN_TUZA()
