@@ -129,7 +129,8 @@ template <typename T> class element<T, false>
 
 /*
  * A caller's value on its way out: moved away by load(), and back by
- * put_back() where it was not sent.
+ * put_back() where it was not sent. Several of the same object, in the cases
+ * of one select, join to be one element: at most one of them is sent.
  */
 template <typename T> class outgoing
 {
@@ -143,18 +144,25 @@ template <typename T> class outgoing
     }
     outgoing(const outgoing &) = delete;
     outgoing &operator=(const outgoing &) = delete;
+    void join(outgoing &earlier)
+    {
+        if (first == this && std::addressof(earlier.value) == std::addressof(value))
+            first = &earlier;
+    }
     void load()
     {
+        if (first != this)
+            return;
         elem.put(std::move(value));
         loaded = true;
     }
     void *at()
     {
-        return elem.at();
+        return first->elem.at();
     }
     void sent()
     {
-        loaded = false;
+        first->loaded = false;
     }
     void put_back()
     {
@@ -177,6 +185,7 @@ template <typename T> class outgoing
     }
 
     T &value;
+    outgoing *first = this;
     element<T> elem;
     bool loaded = false;
 };

@@ -31,7 +31,8 @@ namespace tuza
  *
  * A value that is sent is moved away when the select begins, and moved back
  * before anything is called, or where a panic or an exception comes instead
- * (one that is copied as bytes is copied, and not touched).
+ * (one that is copied as bytes is copied, and not touched). The same object
+ * may be the value of several cases; a part of another's value may not.
  */
 template <typename T, typename F> class on_recv
 {
@@ -54,6 +55,9 @@ template <typename T, typename F> class on_recv
         {
             if (has)
                 elem.destroy();
+        }
+        template <typename Earlier> void join(Earlier &)
+        {
         }
         tuza_case prepare()
         {
@@ -94,6 +98,11 @@ template <typename T, typename F> class on_send
         explicit turn(on_send &of) : detail::outgoing<T>(of.value), mine(of)
         {
         }
+        template <typename Earlier> void join(Earlier &earlier)
+        {
+            if constexpr (std::is_base_of_v<detail::outgoing<T>, Earlier>)
+                detail::outgoing<T>::join(earlier);
+        }
         tuza_case prepare()
         {
             this->load();
@@ -133,6 +142,9 @@ template <typename F> class on_event
         }
         turn(const turn &) = delete;
         turn &operator=(const turn &) = delete;
+        template <typename Earlier> void join(Earlier &)
+        {
+        }
         tuza_case prepare()
         {
             return mine.event;
@@ -205,7 +217,13 @@ template <typename... Cases> class selection
     template <std::size_t... I> void prepare(tuza_case *raw, std::index_sequence<I...>)
     {
         (void)raw;
-        ((raw[I] = std::get<I>(turns).prepare()), ...);
+        ((raw[I] = prepare_one(std::get<I>(turns), std::make_index_sequence<I>())), ...);
+    }
+    template <typename Turn, std::size_t... Earlier>
+    tuza_case prepare_one(Turn &turn, std::index_sequence<Earlier...>)
+    {
+        (turn.join(std::get<Earlier>(turns)), ...);
+        return turn.prepare();
     }
     template <std::size_t... I>
     void choose(std::size_t index, const tuza_case *raw, std::index_sequence<I...>)

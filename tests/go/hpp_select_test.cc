@@ -152,6 +152,36 @@ TEST(cases_again)
     cases_again<int>([](int n) { return n; }, [](int v, int n) { return v == n; });
 }
 
+/* Go's select { case a <- v: case b <- v: }: whichever is chosen sends v. */
+template <typename T, typename Make, typename Is> static void one_value_twice(Make make, Is is)
+{
+    tuza::chan<T> a(1), b(1), c(1);
+    tuza::chan<int> other(0);
+    int n = 0;
+    for (bool kept = true; n < 64; n++) {
+        T v = make(n);
+        std::size_t chosen =
+            tuza::select(tuza::on_send(a, v, [] {}), tuza::on_recv(other, [](std::optional<int>) {}),
+                         tuza::on_send(b, v, [] {}), tuza::on_send(c, v, [] {}));
+        CHECK(chosen != 1);
+        CHECK(is(*(chosen == 0 ? a : chosen == 2 ? b : c).recv(), n));
+        CHECK_EQ(a.size() + b.size() + c.size(), 0);
+        v = make(n);
+        kept = kept && tuza::select(tuza::on_send(tuza::chan<T>(), v, [] {}), tuza::on_timeout(0ns, [] {}),
+                                    tuza::on_send(tuza::chan<T>(), v, [] {})) == 1;
+        CHECK(kept && is(v, n));
+    }
+}
+TEST(one_value_twice)
+{
+    auto string = [](int n) {
+        return "a text that is too long to lie in the string itself: " + std::to_string(n);
+    };
+    one_value_twice<std::string>(string, [=](const std::string &v, int n) { return v == string(n); });
+    one_value_twice<std::unique_ptr<int>>([](int n) { return std::make_unique<int>(n); },
+                                          [](const std::unique_ptr<int> &v, int n) { return v && *v == n; });
+}
+
 /* CH-14, SE-09: what a send that panics, or a move that throws, has not sent is the caller's still. */
 struct unsent {
     tuza::chan<std::string> shut{1}, full{0};
