@@ -67,10 +67,12 @@ class any_timer
         : t(std::exchange(other.t, nullptr)), callable(std::exchange(other.callable, nullptr))
     {
     }
+    /* The one that was here ends as by its destructor. */
     any_timer &operator=(any_timer &&other) noexcept
     {
-        std::swap(t, other.t);
-        std::swap(callable, other.callable);
+        any_timer taken(std::move(other));
+        std::swap(t, taken.t);
+        std::swap(callable, taken.callable);
         return *this;
     }
     /*

@@ -308,6 +308,22 @@ TEST(timer_goes_in_its_call)
     CHECK_EQ(flag_get(&alive), 0);
 }
 
+/* A timer that another takes the place of ends then, not where the other was. */
+TEST(timer_assigned)
+{
+    counted held(1);
+    auto first = tuza::after_func(1h, [own = std::make_shared<counted>(2)] {});
+    auto second = tuza::after_func(1h, [own = std::make_shared<counted>(3)] {});
+    CHECK_EQ(flag_get(&alive), 3);
+    auto *raw = second.get();
+    first = std::move(second);
+    CHECK_EQ(flag_get(&alive), 2);
+    CHECK(first.get() == raw && !second.get());
+    auto &same = first;
+    first = std::move(same);
+    CHECK(first.get() == raw && first.stop());
+}
+
 /* CX-02 to CX-12 are context_test.c's; here: who holds what. */
 TEST(contexts)
 {
