@@ -208,6 +208,8 @@ template <bool Needed, typename F> auto defer_if(F f)
  *
  *     for (auto v : c)             until c is closed and drained; T may be move-only
  *     while (auto v = c.recv())    the same
+ *
+ * The first looks at c for each element: c is not to be assigned to meanwhile.
  */
 template <typename T> class chan
 {
