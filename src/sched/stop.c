@@ -154,7 +154,8 @@ static void flush_ps(void)
 
 /*
  * Under start_lock: if nothing is left, nothing begins any more until the
- * threads are started anew. That is found out and said while no P is held:
+ * threads are started anew (tests/models/stop.pml). That is found out and said
+ * while no P is held:
  *
  *  - a goroutine begins with a P held, and only where sched.threads is 2, so
  *    it has begun before this or asks for the threads: the call finds

@@ -124,5 +124,10 @@ for m in NO_S_FENCE NO_R_FENCE UNLOCK_FIRST NO_COMMIT_LOOK NO_RECHECK NO_RELOCK 
     check mutant -O0 select $m
 done
 
+check pass -O2 stop
+for m in NO_WORLD LOOK_FIRST COUNT_LATE HAD_LATE TIMERS STUBBORN NO_FLUSH; do
+    check mutant -O0 stop $m
+done
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
