@@ -90,7 +90,8 @@ tz_m *tz_attach(void)
     g->tag = TZ_WORK_LOCKED;
     tz_store_relaxed(&m->lockedg, g);
     tz_store_relaxed(&m->lockedint, 1);
-    m->retake = tz_sched.retake_base | TZ_RETAKE_STOLEN; /* before a retaker can find m */
+    /* Before a retaker can find m, but by a P's hint from m's last thread. */
+    tz_store_relaxed(&m->retake, tz_sched.retake_base | TZ_RETAKE_STOLEN);
     tz_os_sigstack_on(&m->sigstack, true);
     tz_minit(m, g);
     tz_store_release(&m->seq, m->seq + 1); /* in user code */

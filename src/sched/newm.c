@@ -59,7 +59,7 @@ tz_m *tz_m_alloc(void)
         pool.next += size;
         m->g0 = &m->g0_block;
         m->id = pool.next_id++;
-        m->retake = tz_sched.retake_base;
+        tz_store_relaxed(&m->retake, tz_sched.retake_base); /* sysmon may come to m by a P's hint */
         m->rand = tz_os_random() | 1;
     }
     tz_m_pool_unlock();

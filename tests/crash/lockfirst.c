@@ -22,6 +22,8 @@ static void wander(void)
         tuza_gosched();
         usleep(500);
     }
+    while (tuza_num_goroutine() > 1) /* they look at starter */
+        tuza_sleep(TUZA_MILLISECOND);
 }
 
 /* LK-09: main stays on the thread that called tuza_run, here the process's first. */
