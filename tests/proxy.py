@@ -347,6 +347,49 @@ def test_resets():
     p.stop(broken=1)
 
 
+def test_resets_in_writes():
+    """A reset that the proxy meets in a write, which is told of it then: not even so there is an end."""
+    rounds, much = 40 // min(FACTOR, 4), 400000
+
+    def upload(s):
+        """Sends; then waits for the connection's end. Whether that was a reset."""
+        try:
+            s.sendall(b"x" * much)
+            while s.recv(4096):
+                pass
+        except (ConnectionResetError, BrokenPipeError):
+            return True
+        return False
+
+    def reset_at(s, n):
+        read_exactly(s, n)
+        reset(s)
+
+    def cut_upload(backend, s):
+        s.sendall(read_exactly(s, 1))
+        reset_at(s, 20000 + backend.connections % 300 * 977)
+
+    def upload_back(backend, s):
+        if s.recv(1):
+            backend.events.put(upload(s))
+
+    b = Backend(cut_upload)
+    p = Proxy(b)
+    for i in range(rounds):
+        with p.connect() as s:
+            check(upload(s), f"upload {i}: the back-end's reset comes as an end")
+    p.stop(broken=rounds)
+
+    b = Backend(upload_back)
+    p = Proxy(b)
+    for i in range(rounds):
+        s = p.connect()
+        s.sendall(b"x")
+        reset_at(s, 20000 + i * 977)
+        check(b.event(), f"download {i}: the client's reset comes as an end")
+    p.stop(broken=rounds)
+
+
 def test_early_answer():
     """A back-end that answers, ends and is gone, while the client still sends and has not read: the answer is whole."""
     answer = random.Random(3).randbytes(40000)  # what a socket takes that nobody reads

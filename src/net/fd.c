@@ -136,6 +136,7 @@ static char *begin(tz_m *m, tz_fd *f, bool ended)
     tz_store_relaxed(&f->tells_left, false);
     tz_store_relaxed(&f->dry, false);
     tz_store_relaxed(&f->late, 0);
+    tz_store_relaxed(&f->gone, 0);
     tz_store_relaxed(&f->cancelled, false);
     /* While it is being closed the stop is the closer's, whom users must hear. */
     if (ended || !(tz_load_relaxed(&f->mu) & TZ_FD_CLOSED))

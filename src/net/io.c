@@ -14,6 +14,18 @@
  * descriptors make as well. Whoever else uses up an event of the read side
  * says that the descriptor is dry no more.
  *
+ * The kernel tells of a lost connection (a reset, a peer that does not answer)
+ * once. Where that is in a write, reads bring what has come until then and
+ * after it 0, which would be an end, and whoever reads would take what was cut
+ * off for whole. So a writer writes the error down (f->gone), and a read says
+ * it in place of the 0. A reader that gets the 0 may do so before the writer
+ * has come back from its call; but that one had the right to write before the
+ * kernel told it: either the reader finds the right taken still, or, by the
+ * acquire, what was written before it was given up. Where it is taken the
+ * reader gets in line for it. That is no wait for the peer, since this is done
+ * on connections alone that hang up: nothing can be written to one any more,
+ * and no write waits. An end while the other direction goes on is told at once.
+ *
  * Files that can't be waited for (epoll says EPERM) are read and written by
  * the plain call when the kernel can't do it at once.
  */
@@ -38,6 +50,13 @@ static long stuck(tz_fd *f, long (*call)(int fd, const struct iovec *iov, int n)
     return r;
 }
 
+/* Nothing will be read or written any more but what is there. */
+static bool hangs_up(int fd)
+{
+    int events = tz_os_poll_now(fd, 0);
+    return events > 0 && (events & POLLHUP);
+}
+
 /* One read that does not wait. */
 static long read_now(tz_fd *f, int fd, const struct iovec *iov, int n)
 {
@@ -54,6 +73,30 @@ static long read_now(tz_fd *f, int fd, const struct iovec *iov, int n)
         tz_store_relaxed(&f->file, true);
     }
     return tz_os_readv_now(fd, iov, n);
+}
+
+/* The kernel says 0: the end, or an error if it was no end. The right to read is held. */
+static long end_of(tz_fd *f, int fd)
+{
+    if (tz_load_relaxed(&f->file))
+        return 0;
+    if ((tz_load_acquire(&f->mu) & TZ_FD_WRITING) && hangs_up(fd)) {
+        if (tz_fd_enter(f, fd, TZ_FD_WRITING) < 0)
+            return -ECANCELED;
+        tz_fd_leave(f, fd, TZ_FD_WRITING);
+    }
+    if (TZ_LIKELY(!tz_load_relaxed(&f->gone)))
+        return 0;
+    (void)tz_fd_is_new(f, fd); /* if it is, another file's connection was lost */
+    return tz_load_relaxed(&f->gone);
+}
+
+/* A write has failed. The right to write is held. */
+static TZ_COLD void note_loss(tz_fd *f, int fd, long err)
+{
+    /* EPIPE is no news: whoever reads has the end, or will be told of the error. */
+    if (err != -EPIPE && !tz_load_relaxed(&f->file) && hangs_up(fd) && tz_fd_is_new(f, fd) >= 0)
+        tz_store_relaxed(&f->gone, (int32_t)err);
 }
 
 /* The right to read is held. */
@@ -81,6 +124,8 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
             /* The kernel's is no deadline, after which a caller may read on: it stays. */
             if (TZ_UNLIKELY(r == -ETIMEDOUT))
                 tz_store_relaxed(&f->late, -ETIMEDOUT);
+            if (TZ_UNLIKELY(r == 0))
+                return end_of(f, fd);
             if (r != -EAGAIN)
                 return r;
         }
@@ -169,6 +214,8 @@ ssize_t tuza_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, sockle
             r = waited < 0 ? waited : -EAGAIN;
         }
     } while (r == -EAGAIN || r == -EINTR);
+    if (r == 0 && n) /* of a connection; or an empty datagram */
+        r = end_of(f, fd);
     tz_fd_leave(f, fd, TZ_FD_READING);
     return r;
 }
@@ -206,10 +253,14 @@ static long write_some(tz_fd *f, int fd, const struct iovec *iov, int n)
         if (err < 0)
             return err;
         long r = write_now(f, fd, iov, n);
+        if (TZ_LIKELY(r >= 0))
+            return r;
         if (r == -EINTR)
             continue;
-        if (r != -EAGAIN)
+        if (r != -EAGAIN) {
+            note_loss(f, fd, r);
             return r;
+        }
         /* An event that has come since it was last used up may be older than this: then once more. */
         if (!waited && tz_netpoll_take(&f->pd, TZ_POLL_WRITE)) {
             waited = true;
@@ -310,6 +361,8 @@ ssize_t tuza_sendto(int fd, const void *buf, size_t n, const struct sockaddr *to
         if (r == -EAGAIN) {
             int waited = tz_fd_wait(f, fd, TZ_POLL_WRITE);
             r = waited < 0 ? waited : -EAGAIN;
+        } else if (r < 0 && r != -EINTR) {
+            note_loss(f, fd, r);
         }
     } while (r == -EAGAIN || r == -EINTR);
     tz_fd_leave(f, fd, TZ_FD_WRITING);
