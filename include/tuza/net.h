@@ -52,7 +52,8 @@ TUZA_BEGIN_DECLS
  * address is "host:port", "[v6 address]:port", ":port" for all addresses, or
  * a path ("@name": the abstract namespace). Port 0 is any free one:
  * getsockname tells. A file at a Unix listener's path is not replaced; the
- * one it makes goes with tuza_close. TCP listeners have SO_REUSEADDR, and
+ * one it makes goes with tuza_close, and stays where the listener is closed
+ * otherwise. TCP listeners have SO_REUSEADDR, and
  * their connections TCP_NODELAY and keep-alive, as in Go.
  *
  * Blocks: goroutine, while a name is looked up.

@@ -156,6 +156,9 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
         free(unlink_path);
         return err;
     }
+    tz_file_id id = {0, 0};
+    if (unlink_path)
+        (void)tz_os_file_id(fd, &id);
     (void)tz_load_acquire(&f->mu); /* pairs with destroy's: the number came from there by way of the kernel */
     tz_m *m = tz_enter();
     tz_lock_acquire(&f->lock, TZ_RANK_FD);
@@ -165,6 +168,7 @@ int tz_fd_adopt(int fd, bool tells_left, char *unlink_path)
     if (TZ_UNLIKELY(stale))
         tz_netpoll_reset(&f->pd);
     f->unlink_path = unlink_path;
+    f->path_of = id;
     tz_store_relaxed(&f->tells_left, tells_left);
     tz_store_relaxed(&f->ours, true);
     tz_lock_release(&f->lock, TZ_RANK_FD);
@@ -237,16 +241,19 @@ int tz_fd_wait_both(tz_fd *f, int fd)
     return wait(f, fd, -1);
 }
 
-static void remove_path(char *path)
+/* Where fd is still the listener that made it. Where it is not, that one was closed by plain close(), and what
+ * is at the path may be a later one's. */
+static void remove_path(char *path, const tz_file_id *of, int fd)
 {
-    if (path)
+    tz_file_id id;
+    if (path && tz_os_file_id(fd, &id) == 0 && id.device == of->device && id.inode == of->inode)
         (void)tz_os_unlink(path);
     free(path);
 }
 
-void tz_fd_abandon(tz_fd *f)
+void tz_fd_abandon(tz_fd *f, int fd)
 {
-    remove_path(f->unlink_path);
+    remove_path(f->unlink_path, &f->path_of, fd);
     f->unlink_path = NULL;
 }
 
@@ -257,9 +264,10 @@ int tz_fd_destroy(tz_fd *f, int fd)
     tz_netpoll_del(&f->pd, fd);
     tz_netpoll_reset(&f->pd);
     char *path = begin(m, f, true);
+    tz_file_id of = f->path_of;
     tz_lock_release(&f->lock, TZ_RANK_FD);
     tz_leave(m);
-    remove_path(path);
+    remove_path(path, &of, fd);
     tz_fd_drop_context(f);
     tz_store_release(&f->mu, 0);
     return tz_os_close_fd(fd); /* last: from here on the number is another's */

@@ -13,6 +13,7 @@
 #define TZ_FD_H
 
 #include "context/context.h"
+#include "os/net.h"
 #include "sched/netpoll.h"
 #include "sched/sched.h"
 #include "tuza/net.h"
@@ -56,6 +57,7 @@ typedef struct tz_fd {
     bool changing;        /* atomic: ctx and node are somebody's who changes them; a user's */
     tz_context_node node; /* on ctx */
     char *unlink_path;    /* a Unix listener's file; from malloc */
+    tz_file_id path_of;   /* that listener */
 } tz_fd;
 
 /* fd.c */
@@ -76,7 +78,7 @@ int tz_fd_wait_both(tz_fd *f, int fd);
 /* Gives back the number. */
 int tz_fd_destroy(tz_fd *f, int fd);
 /* It is closed, and its users will not run again: the process ends. */
-void tz_fd_abandon(tz_fd *f);
+void tz_fd_abandon(tz_fd *f, int fd);
 
 /* fdmutex.c */
 /* A user more; with TZ_FD_READING, TZ_FD_WRITING or both the only one on these sides: waits for that.

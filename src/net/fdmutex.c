@@ -250,7 +250,7 @@ int tz_fd_end_close(tz_fd *f, int fd)
         if (tz_load_relaxed(&tz_sched.ending)) { /* ours is the only goroutine that still runs */
             tz_lock_release(&f->lock, TZ_RANK_FD);
             tz_leave(m);
-            tz_fd_abandon(f);
+            tz_fd_abandon(f, fd);
             return 0;
         }
         f->closer = m->g;

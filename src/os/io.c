@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -189,6 +190,15 @@ bool tz_os_is_nonblocking(int fd)
 {
     long flags = tz_sys(SYS_fcntl, fd, F_GETFL);
     return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+int tz_os_file_id(int fd, tz_file_id *id)
+{
+    struct stat st;
+    int r = (int)tz_sys(SYS_fstat, fd, &st);
+    if (r == 0)
+        *id = (tz_file_id){st.st_dev, st.st_ino};
+    return r;
 }
 
 int tz_os_close_fd(int fd)

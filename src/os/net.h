@@ -30,6 +30,11 @@ int tz_os_poll_now(int fd, short events);
 bool tz_os_is_open(int fd);
 bool tz_os_is_nonblocking(int fd);
 int tz_os_close_fd(int fd);
+/* Which open file a number stands for, as far as that can be told: a socket's is its own. */
+typedef struct tz_file_id {
+    uint64_t device, inode;
+} tz_file_id;
+int tz_os_file_id(int fd, tz_file_id *id);
 
 /* socket.c: non-blocking and close-on-exec. */
 int tz_os_socket(int family, int type, int protocol);

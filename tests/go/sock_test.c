@@ -133,6 +133,31 @@ TEST(unix_listener)
     CHECK_EQ(tuza_dial("unix", path), -ENOENT);
 }
 
+/* It goes with its listener alone: the next owner of a number that was given back by plain close() has no
+ * claim to it. */
+TEST(path_of_another)
+{
+    char path[64];
+    sprintf(path, "/tmp/tuza-net-test-%d", getpid());
+    for (int registered = 0; registered < 2; registered++) {
+        int a = tuza_listen("unix", path);
+        CHECK(a >= 0);
+        if (registered)
+            CHECK_EQ(tuza_set_deadline(a, 0), 0);
+        CHECK_EQ(close(a), 0);
+        CHECK_EQ(unlink(path), 0);
+        int x = registered ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+                           : open("/dev/null", O_RDWR | O_CLOEXEC);
+        CHECK_EQ(x, a);
+        int b = tuza_listen("unix", path);
+        CHECK(b >= 0);
+        CHECK_EQ(tuza_close(x), 0);
+        CHECK_EQ(access(path, F_OK), 0);
+        CHECK_EQ(tuza_close(b), 0);
+        CHECK_EQ(access(path, F_OK), -1);
+    }
+}
+
 /* IPv6 and names, as far as the machine has them. */
 TEST(families)
 {
