@@ -50,11 +50,11 @@ TUZA_BEGIN_DECLS
  * Listens on an address, or, for datagrams, binds to it. network is "tcp",
  * "tcp4", "tcp6", "udp", "udp4", "udp6", "unix", "unixgram" or "unixpacket";
  * address is "host:port", "[v6 address]:port", ":port" for all addresses, or
- * a path ("@name": the abstract namespace). Port 0 is any free one:
- * getsockname tells. A file at a Unix listener's path is not replaced; the
- * one it makes goes with tuza_close, and stays where the listener is closed
- * otherwise. TCP listeners have SO_REUSEADDR, and
- * their connections TCP_NODELAY and keep-alive, as in Go.
+ * a path ("@name": the abstract namespace). A port is a number up to 65535
+ * or a service's name; 0 is any free one: getsockname tells. A file at a Unix
+ * listener's path is not replaced; the one it makes goes with tuza_close, and
+ * stays where the listener is closed otherwise. TCP listeners have
+ * SO_REUSEADDR, and their connections TCP_NODELAY and keep-alive, as in Go.
  *
  * Blocks: goroutine, while a name is looked up.
  * Returns: a descriptor (non-blocking, close-on-exec) or a negative errno;

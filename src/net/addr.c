@@ -54,6 +54,17 @@ static int unix_address(const char *path, tz_addr **list, size_t *n)
     return 0;
 }
 
+/* A number that is a port, or what can be a service's name: getaddrinfo passes over blanks and signs, and takes
+ * of a larger number what fits. */
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (text[digits])
+        return digits || (text[0] >= 'a' && text[0] <= 'z') || (text[0] >= 'A' && text[0] <= 'Z');
+    unsigned long n = strtoul(text, NULL, 10); /* what is too large is ULONG_MAX */
+    return digits && n <= UINT16_MAX;
+}
+
 /* "host:port", "[host]:port"; copies, for free(), both in *host. */
 static int split(const char *text, char **host, char **port)
 {
@@ -71,7 +82,7 @@ static int split(const char *text, char **host, char **port)
         goto malformed;
     }
     *colon = 0;
-    if (!colon[1])
+    if (!is_port(colon + 1))
         goto malformed;
     *host = copy;
     *port = colon + 1;

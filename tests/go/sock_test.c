@@ -49,11 +49,24 @@ TEST(arguments)
         const char *network, *address;
         int err;
     } wrong[] = {
-        {"tcp9", "127.0.0.1:0", -EINVAL},  {"tcp", "", -EINVAL},
-        {"tcp", "127.0.0.1", -EINVAL},     {"tcp", "127.0.0.1:", -EINVAL},
-        {"tcp", "::1:80", -EINVAL},        {"tcp", "[::1:80", -EINVAL},
-        {"tcp", "[::1]80", -EINVAL},       {"unix", "", -EINVAL},
-        {"tcp4", "[::1]:0", TUZA_ENONAME}, {"tcp", "127.0.0.1:no-such-service", TUZA_ENONAME},
+        {"tcp9", "127.0.0.1:0", -EINVAL},
+        {"tcp", "", -EINVAL},
+        {"tcp", "127.0.0.1", -EINVAL},
+        {"tcp", "127.0.0.1:", -EINVAL},
+        {"tcp", "::1:80", -EINVAL},
+        {"tcp", "[::1:80", -EINVAL},
+        {"tcp", "[::1]80", -EINVAL},
+        {"unix", "", -EINVAL},
+        {"tcp", "127.0.0.1:65536", -EINVAL},
+        {"tcp", "127.0.0.1:73616", -EINVAL},
+        {"udp", "127.0.0.1:18446744073709551617", -EINVAL},
+        {"tcp", "127.0.0.1:-1", -EINVAL},
+        {"tcp", ": 8123", -EINVAL},
+        {"tcp", ":+8123", -EINVAL},
+        {"tcp", "127.0.0.1:8123 ", TUZA_ENONAME},
+        {"tcp", "127.0.0.1:0x50", TUZA_ENONAME},
+        {"tcp4", "[::1]:0", TUZA_ENONAME},
+        {"tcp", "127.0.0.1:no-such-service", TUZA_ENONAME},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         CHECK_EQ(tuza_listen(wrong[i].network, wrong[i].address), wrong[i].err);
