@@ -4,7 +4,7 @@
  *
  * What a TCP listener is told, its connections inherit: no delay, keep-alive,
  * and to say how much is left to read (io.c). So accepting one is one system
- * call.
+ * call, but for a look at the listener's mode (0.2 of 2.5 µs).
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -177,10 +177,12 @@ int tuza_dial(const char *network, const char *address)
     return tuza_dial_context(NULL, network, address);
 }
 
-/* One accept that does not wait. */
+/* One accept that does not wait. There is no flag for that, so the listener is asked for its mode, also one that
+ * we have opened: the number may be another's since, where a plain close() gave it back, and a thread that waits
+ * in accept can't be called back. */
 static int accept_now(tz_fd *f, int fd, struct sockaddr *from, socklen_t *fromlen)
 {
-    if (tz_load_relaxed(&f->ours) || tz_os_is_nonblocking(fd))
+    if (tz_os_is_nonblocking(fd))
         return tz_os_accept(fd, from, fromlen);
     int r = tz_os_poll_now(fd, POLLIN);
     if (r < 0)

@@ -171,6 +171,35 @@ TEST(path_of_another)
     }
 }
 
+/* A blocking listener of the program's, on the number of one of ours that was given back by plain close(): nobody
+ * waits in accept(2), from where cancel and close could not call him back. */
+TEST(listener_on_an_old_number)
+{
+    char at[32];
+    int ours = tuza_listen("tcp", "127.0.0.1:0");
+    CHECK(ours >= 0);
+    CHECK_EQ(close(ours), 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(fd, ours);
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CHECK_EQ(bind(fd, (struct sockaddr *)&any, sizeof any), 0);
+    CHECK_EQ(listen(fd, 10), 0);
+    call c;
+    call_start(&c, accept_call, fd, NULL, 0);
+    WAITING(1);
+    int peer = tuza_dial("tcp", address_of(fd, at));
+    CHECK(peer >= 0);
+    CHECK(call_result(&c) >= 0);
+    CHECK_EQ(tuza_close((int)c.result), 0);
+    CHECK_EQ(tuza_close(peer), 0);
+    call_start(&c, accept_call, fd, NULL, 0);
+    WAITING(1);
+    CHECK_EQ(tuza_cancel(fd), 0);
+    CHECK_EQ(call_result(&c), -ECANCELED);
+    CHECK(!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+    CHECK_EQ(tuza_close(fd), 0);
+}
+
 /* IPv6 and names, as far as the machine has them. */
 TEST(families)
 {
