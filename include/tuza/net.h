@@ -109,9 +109,9 @@ TUZA_API ssize_t tuza_readv(int fd, const struct iovec *iov, int n);
  * Writes all of it. Fewer bytes are returned only where an error or the
  * deadline came after the first: the next call tells which. One that close,
  * cancel or the context cut off returns its negative errno even so. A
- * connection that is gone is -EPIPE and no SIGPIPE, but for descriptors 1
- * and 2, where the process ends by SIGPIPE unless that is handled (Go's
- * rule).
+ * connection that is gone is -EPIPE and no SIGPIPE. Only a pipe that is
+ * descriptor 1 or 2 and has no reader any more ends the process by SIGPIPE,
+ * unless that is handled (Go's rule).
  *
  * Blocks: goroutine. Returns: n, or as said. Callable from: any thread.
  * Go: Write, net.Buffers.

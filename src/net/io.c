@@ -222,17 +222,23 @@ ssize_t tuza_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, sockle
 
 /* ---- writing ---- */
 
+/* Whether a broken pipe is SIGPIPE. Go's rule: of descriptors 1 and 2, where who reads is whom the program runs
+ * for. Not of sockets, which get these numbers by chance, in a process that was started without. */
+static bool is_standard(int fd)
+{
+    return fd == 1 || fd == 2;
+}
+
 /* One write that does not wait. */
 static long write_now(tz_fd *f, int fd, const struct iovec *iov, int n)
 {
-    bool signal = fd == 1 || fd == 2; /* Go's rule: their readers are who the program runs for */
     if (!tz_load_relaxed(&f->file)) {
-        long r = tz_os_send(fd, iov, n, signal);
+        long r = tz_os_send(fd, iov, n);
         if (r != -ENOTSOCK)
             return r;
         tz_store_relaxed(&f->file, true);
     }
-    return tz_os_writev_now(fd, iov, n, signal);
+    return tz_os_writev_now(fd, iov, n, is_standard(fd));
 }
 
 static long write_loudly(int fd, const struct iovec *iov, int n)
@@ -269,7 +275,7 @@ static long write_some(tz_fd *f, int fd, const struct iovec *iov, int n)
         err = tz_fd_wait(f, fd, TZ_POLL_WRITE);
         waited = true;
         if (err == -EPERM) {
-            r = stuck(f, fd == 1 || fd == 2 ? write_loudly : write_quietly, fd, iov, n);
+            r = stuck(f, is_standard(fd) ? write_loudly : write_quietly, fd, iov, n);
             if (r != -EINTR)
                 return r;
         } else if (err < 0) {

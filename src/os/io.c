@@ -59,9 +59,9 @@ long tz_os_recvfrom(int fd, void *buf, size_t n, void *from, unsigned *fromlen)
     return tz_sys(SYS_recvfrom, fd, buf, n, MSG_DONTWAIT, from, fromlen);
 }
 
-long tz_os_send(int fd, const struct iovec *iov, int n, bool signal)
+long tz_os_send(int fd, const struct iovec *iov, int n)
 {
-    int flags = MSG_DONTWAIT | (signal ? 0 : MSG_NOSIGNAL);
+    const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     if (n == 1)
         return tz_sys(SYS_sendto, fd, iov->iov_base, iov->iov_len, flags, NULL, 0);
     struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};

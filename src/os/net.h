@@ -15,12 +15,12 @@ struct iovec;
  * -1; where the other side has closed it is not 0. */
 long tz_os_recv(int fd, const struct iovec *iov, int n, long *left);
 long tz_os_recvfrom(int fd, void *buf, size_t n, void *from, unsigned *fromlen);
-/* signal: a broken pipe raises SIGPIPE. */
-long tz_os_send(int fd, const struct iovec *iov, int n, bool signal);
+long tz_os_send(int fd, const struct iovec *iov, int n);
 long tz_os_sendto(int fd, const void *buf, size_t n, const void *to, unsigned tolen);
 /* Of any descriptor; -EAGAIN where it would wait. A terminal, or in older kernels a pipe, may wait all
  * the same when others take what was there. */
 long tz_os_readv_now(int fd, const struct iovec *iov, int n);
+/* signal: a broken pipe raises SIGPIPE; here and below. */
 long tz_os_writev_now(int fd, const struct iovec *iov, int n, bool signal);
 /* These wait as the descriptor does. */
 long tz_os_readv(int fd, const struct iovec *iov, int n);

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Waits for descriptors and the report of a deadlock; the lines that begin
- * with //! say how they end (run.sh). The peer is a process of its own, since
- * nothing else in this one may be able to wake anybody.
+ * Waits for descriptors and the report of a deadlock, and what is otherwise of
+ * descriptors 0 to 2; the lines that begin with //! say how they end (run.sh).
+ * The peer is a process of its own, since nothing else in this one may be able
+ * to wake anybody.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <tuza/net.h>
 
 #include "crash/crash.h"
 
@@ -58,13 +63,55 @@ static int deadlock_after_read(void)
     return 0;
 }
 
+static int standard(int from, int to)
+{
+    int fd = dup2(from, to);
+    close(from);
+    return fd;
+}
+
+/* NP-28: a pipe that is descriptor 1 or 2 and that nobody reads ends the process ... */
+//! pipe_is_1 signal 13
+//! pipe_is_2 signal 13
+static int broken_pipe(int to)
+{
+    int fd[2];
+    if (pipe(fd) < 0 || standard(fd[1], to) != to)
+        return 99;
+    close(fd[0]);
+    return tuza_write(to, "x", 1) == -EPIPE ? 0 : 1;
+}
+static int pipe_is_1(void)
+{
+    return broken_pipe(1);
+}
+static int pipe_is_2(void)
+{
+    return broken_pipe(2);
+}
+
+/* ... and a socket never does, whatever its number. */
+//! socket_is_1_and_2 exit 0
+static int socket_is_1_and_2(void)
+{
+    for (int to = 1; to <= 2; to++) {
+        int fd[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0 || standard(fd[1], to) != to)
+            return 99;
+        close(fd[0]);
+        struct iovec two[] = {{(void *)"x", 1}, {(void *)"y", 1}};
+        if (tuza_write(to, "x", 1) != -EPIPE || tuza_writev(to, two, 2) != -EPIPE)
+            return 1;
+    }
+    return 0;
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
     }
 static const crash_case cases[] = {
-    CASE(read_is_no_deadlock),
-    CASE(deadlock_after_read),
-    {NULL, NULL},
+    CASE(read_is_no_deadlock), CASE(deadlock_after_read), CASE(pipe_is_1),
+    CASE(pipe_is_2),           CASE(socket_is_1_and_2),   {NULL, NULL},
 };
 CRASH_MAIN(cases)
