@@ -29,7 +29,7 @@ _Static_assert(sizeof(tz_os_event) == sizeof(struct epoll_event) &&
 
 int tz_os_epoll_create(void)
 {
-    return (int)tz_sys(SYS_epoll_create1, EPOLL_CLOEXEC);
+    return tz_sys_keep((int)tz_sys(SYS_epoll_create1, EPOLL_CLOEXEC));
 }
 
 int tz_os_epoll_add(int ep, int fd, uint32_t events, uint64_t data)
@@ -98,5 +98,5 @@ int tz_os_epoll_wait(int ep, tz_os_event *events, int n, int64_t deadline)
 
 int tz_os_eventfd(uint32_t count)
 {
-    return (int)tz_sys(SYS_eventfd2, count, EFD_CLOEXEC | EFD_NONBLOCK);
+    return tz_sys_keep((int)tz_sys(SYS_eventfd2, count, EFD_CLOEXEC | EFD_NONBLOCK));
 }

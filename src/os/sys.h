@@ -36,6 +36,18 @@ TZ_INLINE void tz_sys_close(int fd)
     (void)tz_sys(SYS_close, fd);
 }
 
+/* A descriptor to keep, just opened: never 0, 1 or 2. In a process that was started without these, what libc
+ * writes to stderr, say, would go to it. */
+TZ_INLINE int tz_sys_keep(int fd)
+{
+    enum { AFTER_STDERR = 3 };
+    if (TZ_LIKELY(fd < 0 || fd >= AFTER_STDERR))
+        return fd;
+    int kept = (int)tz_sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, AFTER_STDERR);
+    tz_sys_close(fd);
+    return kept;
+}
+
 /* Reads until the buffer is full or the file ends; how many bytes,
  * or a negative errno where there were none. */
 TZ_INLINE long tz_sys_read(int fd, char *buf, size_t n)

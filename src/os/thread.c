@@ -357,7 +357,7 @@ int tz_os_thread_stat_open(int tid)
     if (tid <= 0)
         return -ESRCH;
     put_text(put_number(put_text(path, "/proc/self/task/"), tid), "/stat");
-    return tz_sys_open(AT_FDCWD, path, O_RDONLY);
+    return tz_sys_keep(tz_sys_open(AT_FDCWD, path, O_RDONLY));
 }
 
 char tz_os_thread_state(int stat_fd)

@@ -106,12 +106,26 @@ static int socket_is_1_and_2(void)
     return 0;
 }
 
+/* In a process without 0, 1 and 2 these do not become the poller's: what is written to them fails. */
+//! not_the_pollers exit 0
+static int not_the_pollers(void)
+{
+    int fd = written_late();
+    for (int i = 0; i <= 2; i++)
+        close(i);
+    reads(&fd);
+    for (int i = 0; i <= 2; i++)
+        if (fcntl(i, F_GETFD) != -1)
+            return 1 + i;
+    return waitpid(peer, NULL, 0) == peer ? 0 : 4;
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
     }
 static const crash_case cases[] = {
-    CASE(read_is_no_deadlock), CASE(deadlock_after_read), CASE(pipe_is_1),
-    CASE(pipe_is_2),           CASE(socket_is_1_and_2),   {NULL, NULL},
+    CASE(read_is_no_deadlock), CASE(deadlock_after_read), CASE(pipe_is_1), CASE(pipe_is_2),
+    CASE(socket_is_1_and_2),   CASE(not_the_pollers),     {NULL, NULL},
 };
 CRASH_MAIN(cases)
