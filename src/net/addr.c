@@ -92,8 +92,12 @@ malformed:
     return -EINVAL;
 }
 
+/* errno was 0 before the lookup. */
 static int error_of(int eai)
 {
+    /* For want of these what is asked for names is not there, which is then told as if the name were not. */
+    if (eai && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return -errno;
     switch (eai) {
     case 0:
         return 0;
@@ -140,6 +144,7 @@ static void drop(lookup *l)
 
 static void ask(lookup *l)
 {
+    errno = 0;
     l->err = error_of(getaddrinfo(*l->host ? l->host : NULL, l->port, &l->hints, &l->found));
 }
 
