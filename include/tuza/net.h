@@ -146,7 +146,7 @@ TUZA_API int tuza_shutdown(int fd, int how);
  *
  * Blocks: goroutine. Returns: the bits that are set (POLLERR and POLLHUP may
  * be among them), -ETIMEDOUT, or another negative errno. -EINVAL where events
- * has neither POLLIN, POLLPRI nor POLLOUT. Callable from: any thread.
+ * has neither POLLIN, POLLPRI nor POLLOUT (POLLRDHUP, say, goes with one). Callable from: any thread.
  */
 TUZA_API int tuza_wait_fd(int fd, short events, int64_t when);
 

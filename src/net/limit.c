@@ -155,6 +155,9 @@ int tuza_set_context(int fd, tuza_context *ctx)
 
 /* ---- waiting for others' I/O ---- */
 
+/* What can be waited for: what comes as well is asked for beside one of these. */
+#define READY (POLLIN | POLLOUT | POLLPRI | POLLRDNORM | POLLWRNORM)
+
 static int wait_ready(tz_fd *f, int fd, short events, uint64_t sides)
 {
     bool both = sides == (TZ_FD_READING | TZ_FD_WRITING);
@@ -176,7 +179,7 @@ static int wait_ready(tz_fd *f, int fd, short events, uint64_t sides)
             return r;
         err = both ? tz_fd_wait_both(f, fd) : tz_fd_wait(f, fd, side);
         if (err == -EPERM)
-            return events & (POLLIN | POLLOUT | POLLPRI | POLLRDNORM | POLLWRNORM);
+            return events & READY;
         if (err < 0)
             return err;
     }
@@ -186,7 +189,7 @@ int tuza_wait_fd(int fd, short events, int64_t when)
 {
     uint64_t sides = (events & (POLLIN | POLLPRI | POLLRDHUP | POLLRDNORM) ? TZ_FD_READING : 0) |
                      (events & (POLLOUT | POLLWRNORM) ? TZ_FD_WRITING : 0);
-    if (!sides || when < 0)
+    if (!(events & READY) || when < 0)
         return -EINVAL;
     tz_fd *f;
     int err = tz_fd_begin(&f, fd, sides);

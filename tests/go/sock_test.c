@@ -59,6 +59,8 @@ TEST(arguments)
     CHECK_EQ(tuza_writev(sv[0], &(struct iovec){buf, SIZE_MAX}, 1), -EINVAL);
     CHECK_EQ(tuza_set_deadline(sv[0], -1), -EINVAL);
     CHECK_EQ(tuza_wait_fd(sv[0], 0, 0), -EINVAL);
+    CHECK_EQ(tuza_wait_fd(sv[0], POLLRDHUP, SOON(TUZA_MILLISECOND)), -EINVAL);
+    CHECK_EQ(tuza_wait_fd(sv[0], POLLRDHUP | POLLOUT, 0), POLLOUT);
     CHECK_EQ(tuza_accept(sv[0]), -EINVAL);
     CHECK_EQ(tuza_close(sv[0]), 0);
     CHECK_EQ(tuza_read(sv[0], buf, 0), -EBADF);
@@ -101,6 +103,11 @@ TEST(arguments)
         CHECK_EQ(tuza_listen(wrong[i].network, wrong[i].address), wrong[i].err);
         CHECK_EQ(tuza_dial(wrong[i].network, wrong[i].address), wrong[i].err);
     }
+    int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0);
+    CHECK_EQ(tuza_wait_fd(file, POLLRDHUP, 0), -EINVAL);
+    CHECK_EQ(tuza_wait_fd(file, POLLRDHUP | POLLIN, 0), POLLIN);
+    CHECK_EQ(close(file), 0);
     char path[200];
     memset(path, 'p', sizeof path);
     path[sizeof path - 1] = 0;
