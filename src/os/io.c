@@ -162,6 +162,8 @@ long tz_os_writev_now(int fd, const struct iovec *iov, int n, bool signal)
     r = would_not_wait(fd, POLLOUT);
     if (r <= 0)
         return r;
+    if (n == 0)
+        return 0;
     /* So much is sure not to wait where a pipe can be written to at all. */
     while (n > 1 && iov->iov_len == 0)
         iov++, n--;
