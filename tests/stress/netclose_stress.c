@@ -178,7 +178,11 @@ static void one_call(void *arg)
         result = k % 2 ? tuza_write(fd, buf, 1) : tuza_read_full(fd, buf, sizeof buf);
         break;
     }
-    if (result < 0 && result != -ECANCELED && result != -ETIMEDOUT && result != -EBADF && result != -EPIPE)
+    /* A socket whose peer is closed with something unread is reset. Mostly a write finds it shut and says EPIPE;
+     * one that finds that out further on in the kernel says this. */
+    bool reset = result == -ECONNRESET && k % 2 && (call < 2 || call == 5);
+    if (result < 0 && result != -ECANCELED && result != -ETIMEDOUT && result != -EBADF && result != -EPIPE &&
+        !reset)
         tz_test_fail(__FILE__, __LINE__, "call %d of side %d: %zd", (int)call, (int)(k % 2), result);
     note_end(result);
 }
@@ -210,8 +214,8 @@ TEST(close_in_the_middle)
         CHECK_EQ(fcntl(now.fds[!first], F_GETFD), -1);
         team_wait(&t);
     }
-    printf("[%ld cancelled, %ld timed out, %ld late, %ld broken] ", ends[ECANCELED], ends[ETIMEDOUT],
-           ends[EBADF], ends[EPIPE]);
+    printf("[%ld cancelled, %ld timed out, %ld late, %ld broken, %ld reset] ", ends[ECANCELED],
+           ends[ETIMEDOUT], ends[EBADF], ends[EPIPE], ends[ECONNRESET]);
     CHECK(ends[0] > 0 && ends[ECANCELED] > 0);
     settle_slowly();
     CHECK_EQ(net_descriptors(), before);
