@@ -141,12 +141,14 @@ TUZA_API int tuza_shutdown(int fd, int how);
  * Waits until the descriptor is ready: for libraries that do their own
  * non-blocking I/O. events are those of poll(2); `when` is on tuza_now's
  * clock, 0 for no limit, and the descriptor's deadlines, context and
- * cancellation count as well. A descriptor that can't be waited for (a
- * regular file) is always ready.
+ * cancellation count as well. It is in line with the reads or writes of the
+ * descriptor, and `when` is looked at when its turn has come. A descriptor
+ * that can't be waited for (a regular file) is always ready.
  *
  * Blocks: goroutine. Returns: the bits that are set (POLLERR and POLLHUP may
  * be among them), -ETIMEDOUT, or another negative errno. -EINVAL where events
- * has neither POLLIN, POLLPRI nor POLLOUT (POLLRDHUP, say, goes with one). Callable from: any thread.
+ * has neither POLLIN, POLLPRI nor POLLOUT (POLLRDHUP, say, goes with one).
+ * Callable from: any thread.
  */
 TUZA_API int tuza_wait_fd(int fd, short events, int64_t when);
 
