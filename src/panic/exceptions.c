@@ -61,13 +61,20 @@ static void end_catch(void)
         f();
 }
 
+/* The caller's own. Not inlined: a destructor may block, and no address of this thread's is to be kept across
+ * that. */
+static TZ_NOINLINE tz_exceptions *mine(void)
+{
+    return tz_exceptions_of(tz_self_m);
+}
+
 void tz_exceptions_cut(tz_exceptions were)
 {
     tz_exceptions *e;
-    while (TZ_UNLIKELY((e = tz_exceptions_of(tz_self_m))->caught != were.caught)) {
+    while (TZ_UNLIKELY((e = mine())->caught != were.caught)) {
         void *top = e->caught;
         end_catch();
-        e = tz_exceptions_of(tz_self_m);
+        e = mine();
         if (e->caught == top)
             e->caught = were.caught;
     }

@@ -265,7 +265,7 @@ const char *tuza_recover(void)
 void tuza_goexit(void)
 {
     tz_g *g = tz_panic_need_g();
-    const tz_exceptions *e = tz_exceptions_of(tz_self_m);
+    const tz_exceptions *e = tz_exceptions_of(tz_self());
     if (!g->unwind.used && !g->unwind.defers && !e->caught && !e->uncaught)
         tz_goexit();
     const void *frame = __builtin_frame_address(0);

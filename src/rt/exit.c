@@ -51,17 +51,20 @@ static uint32_t listening; /* atomic: 1: the handler is registered */
 static __thread bool as_thread __attribute__((tls_model("initial-exec")));
 static int bypass_code; /* of the thread whose exit bypassed ours: its own */
 
-/* This thread's exit bypassed ours. */
+/* This thread's exit bypassed ours: until the hooks are through. That is one thread all the time: a goroutine
+ * waits for its turn as the thread that it is on (give_way), is locked to that with the turn in hand, and
+ * waits for nothing between a hook's end that unlocks it and the next wait. */
 static __thread bool bypassed __attribute__((tls_model("initial-exec")));
 
 /* A foreign thread, even one that has an M, waits as what it is. */
 static bool is_goroutine(void)
 {
-    return tz_self_m != &tz_nobody && !tz_self_m->foreign;
+    const tz_m *m = tz_self();
+    return m != &tz_nobody && !m->foreign;
 }
 
-/* The goroutine's id, or the thread's. */
-static uint64_t caller(void)
+/* The goroutine's id, or the thread's. Not inlined: who asks again may have changed threads. */
+static TZ_NOINLINE uint64_t caller(void)
 {
     uint64_t id = as_thread ? 0 : tuza_goid();
     return id ? id : THREAD | (uint64_t)tz_os_tid();
