@@ -237,7 +237,7 @@ static void in_child(void)
     line = late = (tz_waitline){.first = NULL};
     in_libc = handed = 0;
     ender = 0;
-    pinned = bypassed = false;
+    pinned = as_thread = bypassed = false;
     tz_exithook_forked();
 }
 

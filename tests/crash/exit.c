@@ -515,6 +515,43 @@ static int embed_fork(void)
     exit(0);
 }
 
+/* A child that a hook of a plain thread has forked runs goroutines, on that thread: it tells them apart. */
+static void exits_too(void *arg)
+{
+    (void)arg;
+    tuza_exit(6);
+}
+static void dawdles(void *arg)
+{
+    (void)arg;
+    crash_go(exits_too, NULL);
+    for (int i = 0; i < 100; i++)
+        tuza_gosched();
+}
+static int exits_twice(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    add(dawdles, NULL, true);
+    tuza_exit(6);
+}
+static void runs_in_child(void *arg)
+{
+    (void)arg;
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(100 - tuza_run(exits_twice, 0, NULL));
+    waitpid(child, &status, 0);
+    printf("%d\n", WEXITSTATUS(status));
+}
+//! embed_hook_forks exit 0 procs 1 not asan not tsan
+//1 6
+static int embed_hook_forks(void)
+{
+    add(runs_in_child, NULL, true);
+    exit(0);
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
@@ -544,10 +581,7 @@ static const crash_case cases[] = {
     {NULL, NULL},
 };
 static const crash_case cases_without_run[] = {
-    CASE(embed_exit),
-    CASE(embed_return),
-    CASE(embed_fork),
-    {NULL, NULL},
+    CASE(embed_exit), CASE(embed_return), CASE(embed_fork), CASE(embed_hook_forks), {NULL, NULL},
 };
 
 static int app(int argc, char **argv)
