@@ -210,9 +210,8 @@ TUZA_API void tuza_waitgroup_add(tuza_waitgroup *wg, int n);
 TUZA_API void tuza_waitgroup_done(tuza_waitgroup *wg);
 
 /*
- * Waits until the counter is 0. Blocks: goroutine. Panics: "sync: WaitGroup is
- * reused before previous Wait has returned", where that is noticed.
- * Callable from: any thread. Go: WaitGroup.Wait.
+ * Waits until the counter is 0. Blocks: goroutine. Callable from: any thread.
+ * Go: WaitGroup.Wait, which may notice that the group is used again too early.
  */
 TUZA_API void tuza_waitgroup_wait(tuza_waitgroup *wg);
 

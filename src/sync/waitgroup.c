@@ -3,8 +3,10 @@
  * The wait group: the counter is in the word's upper half. Whoever is about
  * to bring it to 0 with goroutines waiting takes them off the queue first, by
  * the QLOCK bit, and lets the counter, the bit and the flag go in one store.
- * So a counter of 0 never stands beside a waiter, and a waiter that runs
- * finds 0, unless the group has been used anew before it came to look.
+ * So a counter of 0 never stands beside a waiter.
+ *
+ * One that was woken looks at the group no more: another who has waited may
+ * have freed it. So nobody notices where it is used anew before that.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -123,12 +125,10 @@ void tuza_waitgroup_wait(tuza_waitgroup *wg)
             /* Others add and take off meanwhile only by waiting for the bit. */
             tz_park_durably(m);
             m = tz_word_park64(m, TZ_WAIT_WAITGROUP, &w, &wg->state, s | WAITERS);
-            break;
+            tz_leave(m);
+            return;
         }
     }
-    if (TZ_UNLIKELY(tz_load_relaxed(&wg->state) != 0))
-        tz_panic(m, "sync: WaitGroup is reused before previous Wait has returned");
-    tz_leave(m);
 }
 
 /* What a goroutine of the group has of its own. It is taken off when it has ended in every respect; one that

@@ -118,28 +118,6 @@ static int cond_copied(void)
     return 0;
 }
 
-static void wait_and_use(void *arg)
-{
-    (void)arg;
-    tuza_waitgroup_wait(&group);
-}
-
-/* SY-21: main uses the group anew before the one that waits has run. */
-//! reused procs 1
-//> panic: sync: WaitGroup is reused before previous Wait has returned
-//>
-//> goroutine @N@ [running]:
-static int reused(void)
-{
-    tuza_waitgroup_add(&group, 1);
-    crash_go(wait_and_use, NULL);
-    tuza_sleep(20 * TUZA_MILLISECOND);
-    tuza_waitgroup_done(&group);
-    tuza_waitgroup_add(&group, 1);
-    tuza_sleep(1000 * TUZA_MILLISECOND);
-    return 0;
-}
-
 static void panics(void *arg)
 {
     (void)arg;
@@ -380,7 +358,6 @@ static const crash_case cases[] = {
     {"rw_runlock_write", rw_runlock_write},
     {"negative", negative},
     {"cond_copied", cond_copied},
-    {"reused", reused},
     {"member_panics", member_panics},
     {"go_null", go_null},
     {"mutex_deadlock", mutex_deadlock},

@@ -227,6 +227,72 @@ TEST(on_the_stack)
     settle(1);
 }
 
+typedef struct freed_group {
+    tuza_waitgroup *wg;
+    int returned; /* atomic */
+} freed_group;
+
+/* How many wait for groups. */
+static uint64_t waiting(void)
+{
+    static tuza_stats s;
+    tuza_stats_get(&s);
+    for (int i = 0; i < TUZA_STATS_WAITS && s.waits[i].reason; i++)
+        if (strcmp(s.waits[i].reason, "sync.WaitGroup.Wait") == 0)
+            return s.waits[i].count;
+    return 0;
+}
+
+static void wait_and_free(void *arg)
+{
+    freed_group *f = arg;
+    tuza_waitgroup *wg = f->wg;
+    tuza_waitgroup_wait(wg);
+    if (__atomic_fetch_add(&f->returned, 1, __ATOMIC_ACQ_REL) == 0) {
+        memset(wg, 0xff, sizeof *wg);
+        free(wg);
+    }
+}
+
+/* Of several that wait the first to return may free it. */
+TEST(freed_by_the_first)
+{
+    for (int round = 0; round < 200 / SCALE; round++) {
+        freed_group f = {calloc(1, sizeof *f.wg), 0};
+        tuza_waitgroup all = TUZA_WAITGROUP_INIT;
+        tuza_waitgroup_add(f.wg, 1);
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(tuza_waitgroup_go(&all, wait_and_free, &f), 0);
+        EVENTUALLY(waiting() == 3);
+        tuza_waitgroup_done(f.wg);
+        tuza_waitgroup_wait(&all);
+        CHECK_EQ(f.returned, 3);
+    }
+}
+
+static void wait_and_tell(void *arg)
+{
+    freed_group *f = arg;
+    tuza_waitgroup_wait(f->wg);
+    flag_set(&f->returned, 1);
+}
+
+/* SY-21: who was let go returns, though others use the group again by then. */
+TEST(used_again)
+{
+    tuza_waitgroup wg = TUZA_WAITGROUP_INIT;
+    for (int round = 0; round < 20; round++) {
+        freed_group f = {&wg, 0};
+        tuza_waitgroup_add(&wg, 1);
+        GO(wait_and_tell, &f);
+        EVENTUALLY(waiting() == 1);
+        tuza_waitgroup_done(&wg);
+        tuza_waitgroup_add(&wg, 1);
+        EVENTUALLY(flag_get(&f.returned));
+        tuza_waitgroup_done(&wg);
+    }
+}
+
 /* Once. */
 
 typedef struct once_test {
