@@ -170,12 +170,12 @@ bool tuza_call(void (*fn)(void *), void *arg)
 void tz_boundary_resume(tz_g *g, tz_boundary *b)
 {
     tz_exceptions_cut(b->exceptions);
+    tz_boundary_run_rest(g, b, __builtin_frame_address(0)); /* what the destructors have deferred */
 #if TZ_ASAN
     const char *here = __builtin_frame_address(0);
     if (on_stack(g, here) && here < (char *)b->context) /* frames that are abandoned */
         __asan_unpoison_memory_region(here, (size_t)((char *)b->context - here));
 #endif
-    (void)g;
 #if TZ_TSAN
     longjmp(b->jmp, 1);
 #else

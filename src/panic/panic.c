@@ -38,15 +38,14 @@ void tz_panic_forget(tz_g *g)
     u->panics = u->panics->up;
 }
 
-void tz_panic_drop(tz_g *g)
+/* g is over, and nothing of the program's is to run any more. */
+static void drop(tz_g *g)
 {
     tz_unwind *u = &g->unwind;
     u->boundary = NULL;
     u->defers = NULL;
     while (u->panics)
         tz_panic_forget(g);
-    if (!tz_panic_is_foreign(g))
-        tz_exceptions_cut((tz_exceptions){NULL, 0}); /* may run destructors */
     tz_arena_drop(g);
     u->on_fault = false;
     u->used = false;
@@ -54,13 +53,29 @@ void tz_panic_drop(tz_g *g)
 
 void (*tz_panic_locals)(tz_g *g, bool lost);
 
-/* Nothing is deferred any more. The values' destructors are the program's, and may end the goroutine anew. */
+/*
+ * g's functions are over, and what they have deferred. Left are its abandoned
+ * catch blocks and its values, and their destructors are the program's: they
+ * may set values, defer, and end the goroutine anew, which then comes here on
+ * top of them. Nothing of that is for the next goroutine in this G.
+ */
+static void clear(tz_g *g, bool lost)
+{
+    for (;;) {
+        if (!tz_panic_is_foreign(g))
+            tz_exceptions_cut((tz_exceptions){NULL, 0});
+        tz_boundary_run_rest(g, NULL, __builtin_frame_address(0));
+        if (!g->unwind.locals)
+            break;
+        tz_panic_locals(g, lost);
+    }
+    drop(g);
+}
+
 TZ_NORETURN static void end_goroutine(tz_g *g)
 {
     tz_unwind *u = &g->unwind;
-    if (u->locals)
-        tz_panic_locals(g, false);
-    tz_panic_drop(g);
+    clear(g, false);
     tz_member *me = u->member;
     u->member = NULL;
     if (me)
@@ -75,12 +90,11 @@ void tz_panic_at_end(tz_member *me)
     u->used = true;
 }
 
-/* g's thread has ended. */
+/* g's thread has ended, its functions with it. */
 static void lost(tz_g *g)
 {
-    tz_panic_drop(g);
-    if (g->unwind.locals)
-        tz_panic_locals(g, true);
+    drop(g);
+    clear(g, true);
 }
 
 TZ_NORETURN static void unwind(tz_g *g, tz_panicking *p);

@@ -132,8 +132,6 @@ TZ_NORETURN void tz_panic_raise(tz_g *g, tz_panicking *p, const void *frame);
 TZ_NORETURN void tz_panic_text(tz_g *g, const char *text, const void *frame);
 /* The same for a fault's. */
 TZ_NORETURN void tz_panic_fault(tz_g *g, const char *text, const tz_arch_fault *f, const void *frame);
-/* g is over: its records are given back, and nothing that is deferred runs. */
-void tz_panic_drop(tz_g *g);
 /* Drops the newest panic or Goexit from the list. */
 void tz_panic_forget(tz_g *g);
 

@@ -323,6 +323,60 @@ TEST(goexit_in_catch)
     CHECK_EQ(counted::alive, 0);
 }
 
+/* An abandoned exception's destructor sets a value, which is destroyed, and defers, which runs. */
+static tuza_key left_key;
+static int left_destroyed, left_deferred;
+
+static void count_up(void *n)
+{
+    __atomic_add_fetch(static_cast<int *>(n), 1, __ATOMIC_RELAXED);
+}
+
+struct leaves_things {
+    ~leaves_things()
+    {
+        CHECK_EQ(tuza_local_set(left_key, &left_destroyed), 0);
+        tuza_defer(count_up, &left_deferred);
+    }
+};
+
+static void throw_leaving(void (*abandon)())
+{
+    CHECK(tuza_local_get(left_key) == nullptr);
+    try {
+        throw leaves_things();
+    } catch (const leaves_things &) {
+        abandon();
+    }
+}
+
+static void throw_and_goexit(void *unused)
+{
+    (void)unused;
+    throw_leaving(tuza_goexit);
+}
+
+static void panic_from_catch(void *letter)
+{
+    tuza_defer(mark_recover, letter);
+    throw_leaving([] { tuza_panic("p"); });
+}
+
+TEST(what_destructors_leave)
+{
+    CHECK_EQ(tuza_local_key(&left_key, count_up), 0);
+    for (int i = 1; i <= 100; i++) {
+        GO(throw_and_goexit, nullptr);
+        settle(1);
+        CHECK_EQ(left_destroyed, i);
+        CHECK_EQ(left_deferred, i);
+    }
+    CHECK(!tuza_call(panic_from_catch, str("a")));
+    check_trail("ap");
+    CHECK_EQ(left_deferred, 101);
+    CHECK(tuza_local_get(left_key) == &left_destroyed);
+}
+
 /* Exceptions in deferred functions, caught there, also while panicking. */
 static void throw_and_catch(void *letter)
 {
