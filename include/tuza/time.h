@@ -101,7 +101,8 @@ TUZA_API bool tuza_timer_stop(tuza_timer *t);
 
 /*
  * As stop; and a call of tuza_after_func's function that had started has
- * returned. In such a call itself there is no waiting.
+ * returned, and what it deferred has run. In such a call itself there is no
+ * waiting.
  * Blocks: goroutine, while the call runs.
  * Order: what the call did happens before the return. Otherwise as tuza_timer_stop.
  */

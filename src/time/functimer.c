@@ -9,7 +9,8 @@
  * id, so that stop_wait knows when it is called by one.
  *
  * The calls end by a deferred function, so a panic and tuza_goexit end them
- * as a return does.
+ * as a return does; and what the function itself has deferred is part of its
+ * call, which is a boundary therefore.
  */
 #include <stdlib.h>
 
@@ -76,7 +77,7 @@ static void call(void *arg)
     unlock_timer(m, f);
     tz_leave(m);
     TUZA_DEFER(run_over, &r);
-    f->fn(f->arg);
+    tuza_call(f->fn, f->arg);
 }
 
 /* By the reference of whoever starts it. Inside the runtime, under the lock, which it releases. */
