@@ -140,29 +140,37 @@ static void catch_panic(void *arg)
 typedef struct call {
     member *me;
     void *arg;
+    int error;
 } call;
 
+/* What fn defers comes before catch_panic, the first to be deferred here. */
 static void body(void *arg)
 {
-    const call *c = arg;
-    TUZA_DEFER(catch_panic, c->me);
-    int error = c->me->fn(c->arg);
-    if (error)
-        fail(c->me->g, error, NULL);
+    call *c = arg;
+    tuza_defer(catch_panic, c->me);
+    c->error = c->me->fn(c->arg);
+}
+
+/* Its error is known when all that it deferred has run: in that it may still panic, and has no error then. */
+static void run_call(member *me, void *arg)
+{
+    call c = {me, arg, 0};
+    tz_panic_at_end(&me->end);
+    tuza_call(body, &c);
+    if (c.error)
+        fail(me->g, c.error, NULL);
 }
 
 static void run(void *arg)
 {
     member *me = arg;
-    tz_panic_at_end(&me->end);
-    tuza_call(body, &(call){me, *(void **)(void *)me->arg});
+    run_call(me, *(void **)(void *)me->arg);
 }
 
 static void run_copy(void *arg)
 {
     member *me = arg;
-    tz_panic_at_end(&me->end);
-    tuza_call(body, &(call){me, me->arg});
+    run_call(me, me->arg);
 }
 
 /* The caller has a place in the group, which goes back where there is no goroutine. */

@@ -160,6 +160,63 @@ TEST(panic_goes_on)
     CHECK_EQ(tuza_num_goroutine(), 1);
 }
 
+static void panic_late(void *text)
+{
+    tuza_panic("%s, late", (const char *)text);
+}
+
+static void recover_late(void *arg)
+{
+    (void)arg;
+    tuza_recover();
+}
+
+static int panic_in_deferred(void *arg)
+{
+    tuza_defer(panic_late, arg);
+    return -EIO;
+}
+
+static int panic_in_block(void *arg)
+{
+    TUZA_DEFER(panic_late, arg);
+    return -EIO;
+}
+
+static int recover_in_deferred(void *arg)
+{
+    tuza_defer(recover_late, NULL);
+    tuza_defer(panic_late, arg);
+    return -EIO;
+}
+
+static void wait_for_late_panic(void *text)
+{
+    static int (*const how[])(void *) = {panic_in_deferred, panic_in_block};
+    static int round;
+    tuza_defer(recover_text, text);
+    tuza_group g = TUZA_GROUP_INIT;
+    ctx = tuza_context_ref(tuza_group_context(&g, NULL));
+    CHECK_EQ(tuza_group_go(&g, how[round++ % 2], (void *)(uintptr_t) "seven"), 0);
+    tuza_group_wait(&g);
+}
+
+/* A panic in what a member has deferred is its panic, and comes in place of an error; recovered there, it is
+ * no panic. */
+TEST(deferred_panics)
+{
+    for (int i = 0; i < 4; i++) {
+        char text[80] = "";
+        CHECK(!tuza_call(wait_for_late_panic, text));
+        CHECK(strcmp(text, "seven, late") == 0);
+        CHECK_EQ(tuza_context_cause(ctx), -ECANCELED);
+        tuza_context_unref(ctx);
+    }
+    tuza_group g = TUZA_GROUP_INIT;
+    CHECK_EQ(tuza_group_go(&g, recover_in_deferred, (void *)(uintptr_t) "seven"), 0);
+    CHECK_EQ(tuza_group_wait(&g), -EIO);
+}
+
 static int end_it(void *arg)
 {
     (void)arg;
