@@ -22,12 +22,12 @@
  *     }
  *     if (!tuza_call(work, "work")) ...            a panic in work was recovered
  *
- * Three things are boundaries: a tuza_call, a deferred function while it
- * runs, and the goroutine's own function. tuza_defer belongs to the innermost
- * one, TUZA_DEFER to a block inside of it; both kinds run in one order, the
- * last first. A recovered panic drops everything inside its boundary: local
- * variables of the caller that changed meanwhile are as after a call, nothing
- * has to be volatile.
+ * Three things are boundaries: a tuza_call (tuza_once_do makes one), a
+ * deferred function while it runs, and the function that a goroutine was
+ * started with. tuza_defer belongs to the innermost one, TUZA_DEFER to a block
+ * inside of it; both kinds run in one order, the last first. A recovered panic
+ * drops everything inside its boundary: local variables of the caller that
+ * changed meanwhile are as after a call, nothing has to be volatile.
  *
  * A panic and tuza_goexit run deferred functions and nothing else: as with
  * longjmp, no C++ destructor, and no lock is given back.

@@ -287,10 +287,11 @@ typedef struct tuza_once {
 /* clang-format on */
 
 /*
- * Calls fn(arg) if that was not done for once before; while another does it,
- * waits. It counts as done also where fn panics, which is for the first caller
- * alone, or ends its goroutine, or a C++ exception leaves it. Not to be left
- * by longjmp. fn may not come here again: that waits for itself.
+ * Calls fn(arg) if that was not done for once before, as tuza_call does; while
+ * another does it, waits. It counts as done, when what fn has deferred has
+ * run, also where fn panics, which is for the first caller alone, or ends its
+ * goroutine, or a C++ exception leaves it. Not to be left by longjmp. fn may
+ * not come here again: that waits for itself.
  *
  * Blocks: goroutine. Panics: as fn. Callable from: any thread. Go: Once.Do.
  */

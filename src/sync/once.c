@@ -2,7 +2,6 @@
 /*
  * Once: the word goes from 0 to RUNNING to DONE, the latter however fn ends.
  */
-#include "panic/panic.h"
 #include "sync/word.h"
 #include "tuza/panic.h"
 
@@ -60,9 +59,7 @@ static TZ_NOINLINE void do_slow(tuza_once *once, void (*fn)(void *), void *arg)
     if (!begin(once))
         return;
     TUZA_DEFER(finish, once);
-    if (!fn)
-        tz_panic_outside("runtime error: invalid memory address or nil pointer dereference");
-    fn(arg);
+    tuza_call(fn, arg); /* so that what it defers has run */
 }
 
 void tuza_once_do(tuza_once *once, void (*fn)(void *), void *arg)

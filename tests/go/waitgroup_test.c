@@ -376,6 +376,41 @@ TEST(once_panic)
     CHECK_EQ(g.after, 4);
 }
 
+static void deferred_slowly(void *arg)
+{
+    slowly(arg);
+    tuza_recover();
+}
+
+static void defers(void *arg)
+{
+    once_test *t = arg;
+    tuza_defer(deferred_slowly, t);
+    if (t->before)
+        tuza_panic("recovered");
+}
+
+static void do_deferring(void *arg)
+{
+    once_test *t = arg;
+    tuza_once_do(&t->once, defers, t);
+    CHECK_EQ(t->ran, 1);
+    flag_add(&t->after, 1);
+}
+
+/* SY-24: what f has deferred is part of it; a panic recovered there is none. */
+TEST(once_defers)
+{
+    for (int round = 0; round < 6; round++) {
+        once_test t = {.once = TUZA_ONCE_INIT, .before = round % 2};
+        tuza_waitgroup wg = TUZA_WAITGROUP_INIT;
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(tuza_waitgroup_go(&wg, do_deferring, &t), 0);
+        tuza_waitgroup_wait(&wg);
+        CHECK_EQ(t.after, 3);
+    }
+}
+
 static void call_null(void *arg)
 {
     once_test *t = arg;
