@@ -66,6 +66,8 @@ TUZA_API void tuza_pool_trim(tuza_pool *p);
 /*
  * Destroys all that is in the pool, and gives its memory back: before the
  * pool's own memory goes. Nobody else uses it meanwhile; it may be used anew.
+ * Where a destroy panics or ends the goroutine, here or in a cycle, the other
+ * items are still in the pool.
  * Blocks: goroutine, while a cycle that time has ended is destroying; as
  * destroy does. Callable from: any thread.
  */

@@ -14,7 +14,8 @@
  * The timer (where there is a destroy) is set while there are items: `armed`.
  * Its function clears that when it finds none left, and looks once more. Of
  * that look and a put that still saw it armed, both under the part's lock, the
- * later sees what the earlier did. A pool is everybody's: its timer belongs to
+ * later sees what the earlier did. That is done by a deferred function: a
+ * destroy may end its goroutine. A pool is everybody's: its timer belongs to
  * no bubble, whoever makes, sets and frees it.
  */
 #include "tuza/pool.h"
@@ -26,6 +27,7 @@
 #include "panic/panic.h"
 #include "sched/bubble.h"
 #include "sched/sched.h"
+#include "tuza/panic.h"
 #include "tuza/time.h"
 
 #define CYCLE (5 * TUZA_SECOND)
@@ -65,14 +67,21 @@ static void throw_memory(void *p)
         tz_throw("out of memory");
 }
 
-/* Its function does not run, nor will again. */
-static void free_timer(state *s)
+/* Its function does not run, nor will again. False: it has begun and does not end: the process does. */
+static bool stop_timer(state *s)
 {
     if (!s->timer)
-        return;
+        return true;
     uint16_t bubbled = tz_bubble_step_out();
-    tuza_timer_stop_wait(s->timer);
-    tuza_timer_stop(s->timer); /* it may have been set again by what was waited for */
+    bool was_set = tuza_timer_stop_wait(s->timer);
+    was_set |= tuza_timer_stop(s->timer); /* it may have been set again by what was waited for */
+    tz_bubble_step_in(bubbled);
+    return was_set || !tz_load_relaxed(&s->armed);
+}
+
+static void free_timer(state *s)
+{
+    uint16_t bubbled = tz_bubble_step_out();
     tuza_timer_free(s->timer);
     tz_bubble_step_in(bubbled);
 }
@@ -90,7 +99,8 @@ static TZ_NOINLINE state *make_state(tuza_pool *p)
     }
     if (tz_cas_acq_rel(&p->state, &none, s)) /* pairs with the look in state_of */
         return s;
-    free_timer(s);
+    if (s->timer)
+        free_timer(s);
     free(s);
     return none;
 }
@@ -245,12 +255,11 @@ void tuza_pool_put(tuza_pool *p, void *item)
 }
 
 /* Of every part: the victims are taken away, a list of chunks, and the items are the victims; with all, these
- * are taken as well. *left: whether any part has anything still. */
-static chunk *turn(state *s, bool all, bool *left)
+ * are taken as well. */
+static chunk *turn(state *s, bool all)
 {
     table *t;
     chunk *out = NULL;
-    *left = false;
     if (!tz_load_acquire(&s->table))
         return NULL;
     tz_m *m = enter(s, &t);
@@ -262,7 +271,6 @@ static chunk *turn(state *s, bool all, bool *left)
         tz_store_relaxed(&l->victims, all ? NULL : items);
         tz_store_relaxed(&l->items, NULL);
         tz_spin_unlock(&l->lock, alone);
-        *left |= !all && items;
         for (int j = 0; j < 1 + all; j++, old = items)
             for (chunk *c = old, *next; c; c = next) {
                 next = c->next;
@@ -274,12 +282,42 @@ static chunk *turn(state *s, bool all, bool *left)
     return out;
 }
 
+typedef struct doomed {
+    state *s;
+    chunk *c; /* what is still to be destroyed */
+} doomed;
+
+/* A destroy has panicked, or ended its goroutine: the others are the pool's again, until the next cycle. */
+static void put_back(void *arg)
+{
+    doomed *d = arg;
+    if (!d->c)
+        return;
+    chunk *last = d->c;
+    while (last->next)
+        last = last->next;
+    table *t;
+    tz_m *m = enter(d->s, &t);
+    bool alone = m->p->alone;
+    part *l = t->parts[m->p->id];
+    tz_spin_lock(&l->lock, alone);
+    last->next = l->victims;
+    tz_store_relaxed(&l->victims, d->c);
+    tz_spin_unlock(&l->lock, alone);
+    tz_leave(m);
+    arm(d->s);
+}
+
 static void destroy_chunks(state *s, chunk *c)
 {
-    for (chunk *next; c; c = next) {
-        next = c->next;
-        for (uint64_t i = 0; s->destroy && i < c->n; i++)
-            s->destroy(c->items[i]);
+    if (!c)
+        return;
+    doomed d = {s, c};
+    TUZA_DEFER(put_back, &d);
+    while ((c = d.c) != NULL) {
+        while (s->destroy && c->n)
+            s->destroy(c->items[--c->n]);
+        d.c = c->next;
         free(c);
     }
 }
@@ -299,12 +337,11 @@ static bool any(state *s)
     return found;
 }
 
-static void cycle(void *arg)
+/* However it ends. */
+static void cycle_over(void *arg)
 {
     state *s = arg;
-    bool left;
-    destroy_chunks(s, turn(s, false, &left));
-    if (left) {
+    if (any(s)) {
         tuza_timer_reset(s->timer, CYCLE);
         return;
     }
@@ -313,23 +350,34 @@ static void cycle(void *arg)
         arm(s);
 }
 
+static void cycle(void *arg)
+{
+    state *s = arg;
+    TUZA_DEFER(cycle_over, s);
+    destroy_chunks(s, turn(s, false));
+}
+
 void tuza_pool_trim(tuza_pool *p)
 {
     state *s = tz_load_acquire(&p->state);
-    bool left;
     if (s)
-        destroy_chunks(s, turn(s, false, &left));
+        destroy_chunks(s, turn(s, false));
 }
 
+/* Where a destroy does not return the pool is as it was, with what is left in it. */
 void tuza_pool_clear(tuza_pool *p)
 {
     state *s = p->state;
-    bool left;
     if (!s)
         return;
-    free_timer(s);
+    bool through = stop_timer(s);
+    tz_store_relaxed(&s->armed, 0);
+    destroy_chunks(s, turn(s, true));
     p->state = NULL;
-    destroy_chunks(s, turn(s, true, &left));
+    if (!through) /* the cycle's goroutine may still be at work */
+        return;
+    if (s->timer)
+        free_timer(s);
     table *t = s->table;
     for (uint32_t i = 0; t && i < t->n; i++)
         free(t->parts[i]);

@@ -118,6 +118,35 @@ TEST(by_time)
     tuza_pool_clear(&p);
 }
 
+static void destroy_and_exit(void *p)
+{
+    destroy(p);
+    tuza_goexit();
+}
+
+static void clear_exiting(void *p)
+{
+    tuza_pool_clear(p);
+}
+
+/* A destroy that ends its goroutine: the other items are there still, also for the next cycle by time. */
+TEST(destroy_exits)
+{
+    tuza_pool p = TUZA_POOL_INIT(NULL, destroy_and_exit, NULL);
+    tuza_waitgroup wg = TUZA_WAITGROUP_INIT;
+    destroyed = 0;
+    for (int i = 0; i < 7; i++)
+        tuza_pool_put(&p, calloc(1, sizeof(item)));
+    bool by_time = !help_chaos() && tuza_gomaxprocs(0) == 1; /* once is enough: it takes three cycles */
+    for (int i = 1; i <= (by_time ? 5 : 7); i++) {
+        CHECK_EQ(tuza_waitgroup_go(&wg, clear_exiting, &p), 0);
+        tuza_waitgroup_wait(&wg);
+        CHECK_EQ(destroyed, i);
+    }
+    EVENTUALLY(flag_get(&destroyed) == 7);
+    tuza_pool_clear(&p);
+}
+
 static tuza_pool shared = TUZA_POOL_INIT(make, destroy, &made);
 static bool stop;
 
