@@ -103,7 +103,9 @@ TUZA_API int tuza_group_wait(tuza_group *g);
 
 /*
  * Cancels the group's context, and waits as tuza_group_wait; after that it
- * does nothing. For TUZA_DEFER.
+ * does nothing. Nor does it where the process ends, in a handler of exit() or
+ * a static object's destructor: no other goroutine runs by then. For
+ * TUZA_DEFER.
  * Blocks, Panics, Callable from: as tuza_group_wait.
  */
 TUZA_API void tuza_group_close(void *group);

@@ -101,8 +101,9 @@ TUZA_API bool tuza_timer_stop(tuza_timer *t);
 
 /*
  * As stop; and a call of tuza_after_func's function that had started has
- * returned, and what it deferred has run. In such a call itself there is no
- * waiting.
+ * returned, and what it deferred has run. There is no waiting in such a call
+ * itself, nor where the process ends, in a handler of exit() or a static
+ * object's destructor: no other goroutine runs by then.
  * Blocks: goroutine, while the call runs.
  * Order: what the call did happens before the return. Otherwise as tuza_timer_stop.
  */

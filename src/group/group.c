@@ -273,9 +273,18 @@ int tuza_group_wait(tuza_group *g)
     return error;
 }
 
+/* The process ends, by the caller, and those of the group, or who waits for it, will not run again. It is the
+ * caller's M that has the stopped world, so no lock is needed for what they have left. */
+static bool is_abandoned(const tuza_group *g)
+{
+    return TZ_UNLIKELY(tz_load_relaxed(&tz_sched.ending) == tz_self()) && (g->running || g->waits);
+}
+
 void tuza_group_close(void *group)
 {
     tuza_group *g = group;
+    if (is_abandoned(g))
+        return;
     if (g->context)
         tuza_context_cancel(g->context);
     tuza_group_wait(g);

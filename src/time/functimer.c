@@ -190,12 +190,13 @@ static bool is_in_call(tz_functimer *f, uint64_t goid)
     return false;
 }
 
-/* The calls that have started are waited for; f is not set. */
+/* The calls that have started are waited for; f is not set. Not where the process ends, in a destructor, say:
+ * they are other goroutines, which will not run again. */
 static bool wait_for_calls(tz_functimer *f, bool active)
 {
     tz_m *m = tz_enter_movable();
     lock_timer(m, f);
-    if (f->started == 0 || is_in_call(f, m->g->goid)) {
+    if (f->started == 0 || is_in_call(f, m->g->goid) || tz_load_relaxed(&tz_sched.ending) == m) {
         unlock_timer(m, f);
         tz_leave(m);
         return active;

@@ -280,6 +280,76 @@ static int close_at_exit(void)
     return 0;
 }
 
+static tuza_timer *called;
+static tuza_group begun, waited;
+static int stays(void *told)
+{
+    tuza_chan_send(told, NULL);
+    tuza_chan_recv(NULL, NULL);
+    return 0;
+}
+static void stays_in_call(void *told)
+{
+    stays(told);
+}
+static void waits_for_group(void *arg)
+{
+    (void)tuza_group_wait(arg);
+}
+static void clean_up(void)
+{
+    tuza_timer_stop_wait(called);
+    tuza_timer_free(called);
+    tuza_group_close(&begun);
+    tuza_group_close(&waited);
+    puts("cleaned up");
+}
+
+/* Nor does it wait for a timer's call and a group's goroutines that have begun. */
+//! clean_up_at_exit exit 0
+//1 cleaned up
+static int clean_up_at_exit(void)
+{
+    tuza_chan *told = tuza_chan_make(0, 0);
+    called = tuza_after_func(0, stays_in_call, told);
+    if (tuza_group_go(&begun, stays, told) < 0 || tuza_group_go(&waited, stays, told) < 0)
+        return 90;
+    for (int i = 0; i < 3; i++)
+        tuza_chan_recv(told, NULL);
+    crash_go(waits_for_group, &waited);
+    tuza_sleep(TUZA_MILLISECOND); /* it waits, mostly */
+    atexit(clean_up);
+    return 0;
+}
+
+static bool ends;
+static void destroy_for_long(void *told)
+{
+    if (!ends)
+        stays(told);
+    puts("destroyed");
+}
+static tuza_pool pool = TUZA_POOL_INIT(NULL, destroy_for_long, NULL);
+static void clear_pool(void)
+{
+    ends = true;
+    tuza_pool_clear(&pool);
+}
+
+/* And a pool is cleared while a cycle that time has ended is destroying; what that has is its own. (The rest
+ * of the pool's memory is left.) */
+//! clear_at_exit exit 0 procs 2 env ASAN_OPTIONS=detect_leaks=0
+//1 destroyed
+static int clear_at_exit(void)
+{
+    tuza_chan *told = tuza_chan_make(0, 0);
+    tuza_pool_put(&pool, told);
+    tuza_chan_recv(told, NULL);
+    tuza_pool_put(&pool, told);
+    atexit(clear_pool);
+    return 0;
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
@@ -288,6 +358,8 @@ static const crash_case cases[] = {
     CASE(main_returns),
     CASE(main_returns_at_once),
     CASE(close_at_exit),
+    CASE(clean_up_at_exit),
+    CASE(clear_at_exit),
     CASE(sleepers_at_exit),
     CASE(exit_from_goroutine),
     CASE(go_nil),
