@@ -54,8 +54,8 @@ static int unix_address(const char *path, tz_addr **list, size_t *n)
     return 0;
 }
 
-/* A number that is a port, or what can be a service's name: getaddrinfo passes over blanks and signs, and takes
- * of a larger number what fits. */
+/* A number that is a port, or what can be a service's name: getaddrinfo passes over blanks and signs, and
+ * takes of a larger number what fits. */
 static bool is_port(const char *text)
 {
     size_t digits = strspn(text, "0123456789");

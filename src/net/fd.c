@@ -241,8 +241,8 @@ int tz_fd_wait_both(tz_fd *f, int fd)
     return wait(f, fd, -1);
 }
 
-/* Where fd is still the listener that made it. Where it is not, that one was closed by plain close(), and what
- * is at the path may be a later one's. */
+/* Where fd is still the listener that made it. Where it is not, that one was closed by plain close(), and
+ * what is at the path may be a later one's. */
 static void remove_path(char *path, const tz_file_id *of, int fd)
 {
     tz_file_id id;

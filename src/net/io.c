@@ -222,8 +222,8 @@ ssize_t tuza_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, sockle
 
 /* ---- writing ---- */
 
-/* Whether a broken pipe is SIGPIPE. Go's rule: of descriptors 1 and 2, where who reads is whom the program runs
- * for. Not of sockets, which get these numbers by chance, in a process that was started without. */
+/* Whether a broken pipe is SIGPIPE. Go's rule: of descriptors 1 and 2, where who reads is whom the program
+ * runs for. Not of sockets, which get these numbers by chance, in a process that was started without. */
 static bool is_standard(int fd)
 {
     return fd == 1 || fd == 2;

@@ -177,9 +177,9 @@ int tuza_dial(const char *network, const char *address)
     return tuza_dial_context(NULL, network, address);
 }
 
-/* One accept that does not wait. There is no flag for that, so the listener is asked for its mode, also one that
- * we have opened: the number may be another's since, where a plain close() gave it back, and a thread that waits
- * in accept can't be called back. */
+/* One accept that does not wait. There is no flag for that, so the listener is asked for its mode, also one
+ * that we have opened: the number may be another's since, where a plain close() gave it back, and a thread
+ * that waits in accept can't be called back. */
 static int accept_now(tz_fd *f, int fd, struct sockaddr *from, socklen_t *fromlen)
 {
     if (tz_os_is_nonblocking(fd))

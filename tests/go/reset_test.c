@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Resets, of which the kernel tells once: after data, by one event with data, to a writer and not the reader. */
+/* Resets, of which the kernel tells once: after data, by one event with data, to a writer and not the
+ * reader. */
 // ctest: env GOMAXPROCS=1 | env GOMAXPROCS=4
 #include <arpa/inet.h>
 #include <errno.h>
@@ -133,7 +134,8 @@ TEST(told_of_that_connection)
     }
 }
 
-/* NP-16: a reader and a writer wait; one of them is told first, and the reader has no end, whichever it was. */
+/* NP-16: a reader and a writer wait; one of them is told first, and the reader has no end, whichever it
+ * was. */
 TEST(reader_and_writer)
 {
     static char much[1 << 20];

@@ -17,8 +17,8 @@
 
 #include "go/net.h"
 
-/* No new descriptor is to be had: they would have to be below 1, and 0 is taken. Also where the runtime gives one of
- * its own back meanwhile. */
+/* No new descriptor is to be had: they would have to be below 1, and 0 is taken. Also where the runtime gives
+ * one of its own back meanwhile. */
 static struct rlimit no_limit;
 static void take_descriptors(void)
 {
@@ -34,8 +34,8 @@ static void give_descriptors_back(void)
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &no_limit), 0);
 }
 
-/* What is missing are descriptors, not the name. The first test: when glibc has once read how names are looked
- * up, it says so by itself. */
+/* What is missing are descriptors, not the name. The first test: when glibc has once read how names are
+ * looked up, it says so by itself. */
 TEST(name_without_descriptors)
 {
     take_descriptors();
@@ -207,8 +207,8 @@ TEST(path_of_another)
     }
 }
 
-/* A blocking listener of the program's, on the number of one of ours that was given back by plain close(): nobody
- * waits in accept(2), from where cancel and close could not call him back. */
+/* A blocking listener of the program's, on the number of one of ours that was given back by plain close():
+ * nobody waits in accept(2), from where cancel and close could not call him back. */
 TEST(listener_on_an_old_number)
 {
     char at[32];

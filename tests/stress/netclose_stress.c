@@ -178,8 +178,8 @@ static void one_call(void *arg)
         result = k % 2 ? tuza_write(fd, buf, 1) : tuza_read_full(fd, buf, sizeof buf);
         break;
     }
-    /* A socket whose peer is closed with something unread is reset. Mostly a write finds it shut and says EPIPE;
-     * one that finds that out further on in the kernel says this. */
+    /* A socket whose peer is closed with something unread is reset. Mostly a write finds it shut and says
+     * EPIPE; one that finds that out further on in the kernel says this. */
     bool reset = result == -ECONNRESET && k % 2 && (call < 2 || call == 5);
     if (result < 0 && result != -ECANCELED && result != -ETIMEDOUT && result != -EBADF && result != -EPIPE &&
         !reset)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What os/net.h promises of reads and writes, on kernels that do not know preadv2 and pwritev2: in a child, which
- * is forbidden them. */
+/* What os/net.h promises of reads and writes, on kernels that do not know preadv2 and pwritev2: in a child,
+ * which is forbidden them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
