@@ -685,6 +685,15 @@ def test_slow(root, files):
         check(0 < got < 200_000_000, "taken:", got)
         for s in (drip, silent, fresh, taker, liner):
             s.close()
+    with Server(root, "-t", "500", "-i", "1000") as server:  # nor do empty lines keep a connection
+        with server.connect() as s:
+            def is_over():
+                try:
+                    s.sendall(b"\r\n")
+                    return bool(select.select([s], [], [], 0)[0])
+                except (ConnectionResetError, BrokenPipeError):
+                    return True
+            eventually(is_over, "that a client of empty lines is refused")
     with Server(root, "-t", "2500", "-w", "2000") as server:  # to send a request may take longer than to get its answer
         late = raw(server, request("/1k.txt")[:20])
         check_equal(late and late.status, 408)

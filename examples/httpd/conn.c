@@ -22,6 +22,7 @@
 
 #define SILENT_MOST (4 * TUZA_SECOND)
 #define LINGER_NS   (2 * TUZA_SECOND)
+#define EMPTY_LINES 8 /* bytes of them before a request */
 
 enum { LINGER_MOST = 256 * 1024 };
 
@@ -82,14 +83,16 @@ static bool cut_short(struct request *r, ssize_t n)
     return r->status != 0;
 }
 
-/* Empty lines before a request are not its beginning (RFC 9112, 2.2). Whether there were any. */
-static bool skip_empty_lines(struct conn *c, const char *in)
+/* Empty lines before a request are not its beginning (RFC 9112, 2.2), as long as there are few: who sends
+ * nothing else is not silent. Whether there were any; *room is for more. */
+static bool skip_empty_lines(struct conn *c, const char *in, size_t *room)
 {
     size_t all = tuza_reader_buffered(&c->in), n = 0;
-    while (n < all && (in[n] == '\r' || in[n] == '\n'))
+    while (n < all && n < *room && (in[n] == '\r' || in[n] == '\n'))
         n++;
     if (n > 0)
         tuza_reader_discard(&c->in, n);
+    *room -= n;
     return n > 0;
 }
 
@@ -97,7 +100,7 @@ static bool skip_empty_lines(struct conn *c, const char *in)
 static bool read_request(struct conn *c)
 {
     struct request *r = &c->request;
-    size_t seen = 0;
+    size_t seen = 0, room = EMPTY_LINES;
     bool limited = false;
     request_begin(c);
     while (!r->complete && r->status == 0) {
@@ -121,7 +124,7 @@ static bool read_request(struct conn *c)
         }
         if (n <= (ssize_t)seen)
             return cut_short(r, n);
-        if (seen == 0 && skip_empty_lines(c, in))
+        if (seen == 0 && skip_empty_lines(c, in, &room))
             continue;
         seen = request_parse(c, in, tuza_reader_buffered(&c->in), seen);
         if (r->waits && !r->complete && r->status == 0)

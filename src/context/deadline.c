@@ -52,9 +52,9 @@ tuza_context *tuza_context_with_deadline(tuza_context *parent, int64_t when)
     c->timer.lasts = true;
     c->timer.home = tz_bubble_home();
     bool over = when <= tz_now(tz_self_m);
-    if (!over)
-        tz_need_fire();
     tz_m *m = tz_enter();
+    if (!over && tz_pin_threads(&m) < 0)
+        tz_throw("newosproc");
     tz_cancel_lock(m, c);
     if (!c->err && over) {
         tz_cancel_end_locked(m, c, -ETIMEDOUT, -ETIMEDOUT); /* nobody watches it yet */

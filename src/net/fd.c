@@ -92,11 +92,14 @@ static void forked(void)
             forget_users(far_pages[i]);
 }
 
+/* Behind sched/start.c's, and before the program's constructors, whose handlers may use descriptors. */
+static __attribute__((constructor(102))) void wire(void)
+{
+    tz_os_at_fork(NULL, NULL, forked);
+}
+
 static tz_fd *make_page(tz_fd **at)
 {
-    static uint32_t listens; /* atomic */
-    if (!tz_load_relaxed(&listens) && !tz_xchg_relaxed(&listens, 1))
-        tz_os_at_fork(NULL, NULL, forked);
     size_t n = whole_pages(PAGE_FDS * sizeof(tz_fd));
     tz_fd *made = tz_os_reserve(n), *none = NULL;
     if (!made)

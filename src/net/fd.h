@@ -47,7 +47,7 @@ typedef struct tz_fd {
     int32_t late;    /* the same: an error that the kernel has told once and no caller has seen, or one that
                        stays; 0: none */
     uint32_t stuck;  /* atomic: users in calls that may block their thread for long */
-    int32_t gone;    /* atomic, by who has the right to write: why the connection was lost; or 0 */
+    int32_t gone;    /* atomic, by who has one of the rights: why the connection was lost; or 0 */
     tz_lock lock;    /* TZ_RANK_FD: what follows */
     tz_fdqueue queue[2];  /* who waits for a side */
     tz_g *closer;         /* who waits for the last user to leave */

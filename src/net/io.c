@@ -80,7 +80,7 @@ static long end_of(tz_fd *f, int fd)
 {
     if (tz_load_relaxed(&f->file))
         return 0;
-    if ((tz_load_acquire(&f->mu) & TZ_FD_WRITING) && hangs_up(fd)) {
+    if ((tz_load_acquire(&f->mu) & TZ_FD_WRITING) && !tz_load_relaxed(&tz_sched.ending) && hangs_up(fd)) {
         if (tz_fd_enter(f, fd, TZ_FD_WRITING) < 0)
             return -ECANCELED;
         tz_fd_leave(f, fd, TZ_FD_WRITING);
@@ -91,11 +91,30 @@ static long end_of(tz_fd *f, int fd)
     return tz_load_relaxed(&f->gone);
 }
 
-/* A write has failed. The right to write is held. */
+/* What the kernel says of a connection, and not of the call. EPIPE is no news: whoever reads has the end, or
+ * will be told of the error. */
+static bool is_loss(long err)
+{
+    switch (-err) {
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+    case EPROTO:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A call has failed, whose right is held. */
 static TZ_COLD void note_loss(tz_fd *f, int fd, long err)
 {
-    /* EPIPE is no news: whoever reads has the end, or will be told of the error. */
-    if (err != -EPIPE && !tz_load_relaxed(&f->file) && hangs_up(fd) && tz_fd_is_new(f, fd) >= 0)
+    if (is_loss(err) && !tz_load_relaxed(&f->file) && hangs_up(fd) && tz_fd_is_new(f, fd) >= 0)
         tz_store_relaxed(&f->gone, (int32_t)err);
 }
 
@@ -124,10 +143,14 @@ static long read_some(tz_fd *f, int fd, const struct iovec *iov, int n)
             /* The kernel's is no deadline, after which a caller may read on: it stays. */
             if (TZ_UNLIKELY(r == -ETIMEDOUT))
                 tz_store_relaxed(&f->late, -ETIMEDOUT);
-            if (TZ_UNLIKELY(r == 0))
-                return end_of(f, fd);
-            if (r != -EAGAIN)
+            if (TZ_LIKELY(r > 0))
                 return r;
+            if (r == 0)
+                return end_of(f, fd);
+            if (r != -EAGAIN) {
+                note_loss(f, fd, r);
+                return r;
+            }
         }
         tz_store_relaxed(&f->dry, false); /* whatever wakes us: look */
         err = tz_fd_wait(f, fd, TZ_POLL_READ);
@@ -216,6 +239,8 @@ ssize_t tuza_recvfrom(int fd, void *buf, size_t n, struct sockaddr *from, sockle
     } while (r == -EAGAIN || r == -EINTR);
     if (r == 0 && n) /* of a connection; or an empty datagram */
         r = end_of(f, fd);
+    else if (r < 0)
+        note_loss(f, fd, r);
     tz_fd_leave(f, fd, TZ_FD_READING);
     return r;
 }

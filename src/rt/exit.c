@@ -139,9 +139,12 @@ static void throw_text(const char *text)
     tz_throw(text);
 }
 
-/* Before any constructor of the program, which may add a hook. */
+static void in_child(void);
+
+/* Before any constructor of the program, which may add a hook, or register handlers of forks. */
 static __attribute__((constructor(101))) void wire(void)
 {
+    tz_os_at_fork(NULL, NULL, in_child);
     tz_exithook_hooks = (tz_exithook_hooks_t){.gosched = give_way, .goid = caller, .throw = throw_text};
 }
 
@@ -249,8 +252,6 @@ int tz_exit_listen(void)
     int err = tz_os_at_exit(at_libc_exit);
     if (err < 0)
         tz_store_relaxed(&listening, 0);
-    else
-        tz_os_at_fork(NULL, NULL, in_child);
     return err;
 }
 

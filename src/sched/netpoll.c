@@ -403,8 +403,7 @@ void tz_netpoll_queued(uint32_t n)
 
 void tz_netpoll_forget(void)
 {
-    tz_netpoll_unlock(); /* somebody who is not here may have had it */
-    tz_netpoll_close();
+    tz_netpoll_close_forked();
     waiters = 0;
     for (tz_polldesc *pd = tz_netpoll_all; pd; pd = pd->link) {
         pd->asking.word = pd->both_lock.word = pd->watch_lock.word = 0;

@@ -146,8 +146,8 @@ void tz_netpoll_begin(tz_m *m, tz_polldesc *pd);
 void tz_netpoll_need_sweep(void);
 /* So many goroutines more wait; m may be NULL or without a P. */
 void tz_netpoll_count(tz_m *m, int64_t n);
-/* In a forked child: who held the lock is not here. */
-void tz_netpoll_unlock(void);
+/* tz_netpoll_close in a forked child: who held the lock is not here. */
+void tz_netpoll_close_forked(void);
 /* For the first time. */
 void tz_netpoll_init(tz_polldesc *pd);
 extern uint32_t tz_netpoll_epoch;   /* atomic: 0 there is no epoll descriptor; release, acquire */

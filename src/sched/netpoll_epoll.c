@@ -345,19 +345,25 @@ uint32_t tz_netpoll(tz_m *m, int64_t deadline, tz_workq *out)
     return taken;
 }
 
-void tz_netpoll_unlock(void)
+static void close_poll(void)
 {
-    poll.lock.word = 0;
+    if (tz_netpoll_epoch == 0)
+        return;
+    tz_store_relaxed(&tz_netpoll_epoch, 0);
+    tz_store_relaxed(&tz_netpoll_sweep_at, INT64_MAX);
+    tz_os_close(poll.always);
+    tz_os_close(poll.ep);
 }
 
 void tz_netpoll_close(void)
 {
     tz_lock_acquire(&poll.lock, TZ_RANK_POLL);
-    if (tz_netpoll_epoch != 0) {
-        tz_store_relaxed(&tz_netpoll_epoch, 0);
-        tz_store_relaxed(&tz_netpoll_sweep_at, INT64_MAX);
-        tz_os_close(poll.always);
-        tz_os_close(poll.ep);
-    }
+    close_poll();
     tz_lock_release(&poll.lock, TZ_RANK_POLL);
+}
+
+void tz_netpoll_close_forked(void)
+{
+    poll.lock.word = 0; /* somebody who is not here may have had it */
+    close_poll();
 }

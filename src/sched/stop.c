@@ -106,6 +106,8 @@ int tz_sched_start(const tuza_options *opts, void (*signals)(bool on))
         apply(o);
     else if (!same(o, tz_sched.embedded ? &in_force : &defaults))
         err = -EALREADY;
+    if (err == 0 && !runs && tz_timers_next() != INT64_MAX) /* set before the last stop */
+        err = tz_start_threads_locked();
     if (err == 0 && ++tz_sched.embedded == 1) {
         in_force = *o;
         if (handles_signals())

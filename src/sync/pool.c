@@ -370,9 +370,14 @@ void tuza_pool_clear(tuza_pool *p)
     state *s = p->state;
     if (!s)
         return;
-    bool through = stop_timer(s);
-    tz_store_relaxed(&s->armed, 0);
-    destroy_chunks(s, turn(s, true));
+    bool through;
+    chunk *c;
+    do { /* a destroy may put into the pool, which sets the timer again */
+        through = stop_timer(s);
+        tz_store_relaxed(&s->armed, 0);
+        c = turn(s, true);
+        destroy_chunks(s, c);
+    } while (c);
     p->state = NULL;
     if (!through) /* the cycle's goroutine may still be at work */
         return;

@@ -219,6 +219,8 @@ bool tz_functimer_reset(tz_functimer *f, int64_t ns)
 {
     int64_t when = tz_time_after(ns);
     tz_m *m = tz_enter();
+    if (tz_pin_threads(&m) < 0) /* a stop may have ended those that there were when f was made */
+        tz_throw("newosproc");
     lock_timer(m, f);
     bool active = unset(f);
     f->t.when = when;

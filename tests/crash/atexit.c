@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls in handlers of libc's exit, and beside them: the world has ended (run.sh reads the //! lines). */
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include "crash/crash.h"
 
@@ -73,12 +74,39 @@ static int embed_first_call(void)
     exit(0);
 }
 
+static int ends[2];
+static char much[8 << 20];
+static void writes(void *arg)
+{
+    (void)arg;
+    tuza_write(ends[0], much, sizeof much);
+}
+static void reads(void)
+{
+    char byte;
+    close(ends[1]);
+    printf("%d\n", tuza_read(ends[0], &byte, 1) <= 0 && tuza_read(ends[0], &byte, 1) <= 0);
+}
+/* The goroutine that is in the middle of a write does not run again; nobody is in line behind it. */
+//! reads_while_written exit 0
+//1 1
+static int reads_while_written(void)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+        return 90;
+    crash_go(writes, NULL);
+    tuza_sleep(20 * TUZA_MILLISECOND); /* mostly it waits by then */
+    atexit(reads);
+    return 0;
+}
+
 #define CASE(name)  \
     {               \
 #name, name \
     }
 static const crash_case cases[] = {
     CASE(asks_for_all_stacks),
+    CASE(reads_while_written),
     {NULL, NULL},
 };
 static const crash_case cases_without_run[] = {

@@ -31,9 +31,18 @@ static void after(void)
     tuza_mutex_unlock(&lock);
 }
 
+static int used[2] = {-1, -1};
+
+static void in_child(void)
+{
+    after();
+    if (used[0] >= 0)
+        CHECK_EQ(tuza_close(used[0]), 0);
+}
+
 static __attribute__((constructor)) void listen_to_forks(void)
 {
-    CHECK_EQ(pthread_atfork(prepare, after, after), 0);
+    CHECK_EQ(pthread_atfork(prepare, after, in_child), 0);
 }
 
 static void give(void *c)
@@ -130,6 +139,31 @@ TEST(stopped_for_the_fork)
     stops = false;
     CHECK_EQ(tuza_stop(0), 0);
     tuza_chan_unref(c);
+}
+
+static void *read_one(void *arg)
+{
+    char byte;
+    CHECK_EQ(tuza_read(*(int *)arg, &byte, 1), 1);
+    return NULL;
+}
+
+/* Whoever is in the middle of using a descriptor is not in the child, and its handler need not wait for
+ * him. */
+TEST(used_at_the_fork)
+{
+    if (!HELP_FORKS)
+        SKIP("no descriptors in children");
+    pthread_t reader;
+    CHECK_EQ(pipe(used), 0);
+    CHECK_EQ(pthread_create(&reader, NULL, read_one, &used[0]), 0);
+    usleep(20000); /* mostly it reads by then */
+    fork_once();
+    CHECK_EQ(write(used[1], "x", 1), 1);
+    CHECK_EQ(pthread_join(reader, NULL), 0);
+    CHECK_EQ(tuza_close(used[0]), 0);
+    close(used[1]);
+    used[0] = -1;
 }
 
 TEST_MAIN()

@@ -147,6 +147,27 @@ TEST(destroy_exits)
     tuza_pool_clear(&p);
 }
 
+static tuza_pool of_parts;
+
+static void destroy_in_parts(void *p)
+{
+    if (!destroyed)
+        tuza_pool_put(&of_parts, calloc(1, sizeof(item)));
+    destroy(p);
+}
+
+/* A destroy that puts into its pool: clear does not return before that is destroyed, too. */
+TEST(destroy_puts)
+{
+    of_parts = (tuza_pool)TUZA_POOL_INIT(NULL, destroy_in_parts, NULL);
+    destroyed = 0;
+    tuza_pool_put(&of_parts, calloc(1, sizeof(item)));
+    tuza_pool_clear(&of_parts);
+    CHECK_EQ(destroyed, 2);
+    CHECK(!tuza_pool_get(&of_parts));
+    tuza_pool_clear(&of_parts);
+}
+
 static tuza_pool shared = TUZA_POOL_INIT(make, destroy, &made);
 static bool stop;
 

@@ -119,6 +119,25 @@ TEST(writer_is_told)
     }
 }
 
+/* ... as it stays cut off where a read was told; but an error that is about the call says nothing of it. */
+TEST(reader_is_told)
+{
+    static char much[4 << 20];
+    char buf[16];
+    int sv[2];
+    tcp_pair(sv);
+    reset(sv[1]);
+    CHECK_EQ(tuza_read(sv[0], buf, sizeof buf), -ECONNRESET);
+    CHECK_EQ(tuza_read(sv[0], buf, sizeof buf), -ECONNRESET);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+    CHECK_EQ(close(sv[1]), 0);
+    CHECK_EQ(tuza_read(sv[0], buf, sizeof buf), 0);
+    CHECK_EQ(tuza_write(sv[0], much, sizeof much), -EMSGSIZE);
+    CHECK_EQ(tuza_read(sv[0], buf, sizeof buf), 0);
+    CHECK_EQ(tuza_close(sv[0]), 0);
+}
+
 /* ... and the number's next owner has its end, whoever closed. */
 TEST(told_of_that_connection)
 {

@@ -91,4 +91,24 @@ TEST(across_a_stop)
     CHECK_EQ(tuza_stop(0), 0);
 }
 
+/* Timers that are set, or set anew, after a start fire without another call. */
+TEST(after_a_start)
+{
+    calls = 0;
+    CHECK_EQ(tuza_start(NULL), 0);
+    tuza_timer *pending = tuza_after_func(100 * TUZA_MILLISECOND, count, &calls);
+    tuza_timer *f = tuza_after_func(3600 * TUZA_SECOND, count, &calls);
+    CHECK_EQ(tuza_stop(0), 0);
+    CHECK_EQ(tuza_start(NULL), 0);
+    SPIN_UNTIL(flag_get(&calls) == 1);
+    tuza_timer_free(pending);
+    CHECK(tuza_timer_stop(f));
+    CHECK_EQ(tuza_stop(0), 0);
+    CHECK_EQ(tuza_start(NULL), 0);
+    tuza_timer_reset(f, TUZA_MILLISECOND);
+    SPIN_UNTIL(flag_get(&calls) == 2);
+    tuza_timer_free(f);
+    CHECK_EQ(tuza_stop(0), 0);
+}
+
 TEST_MAIN()

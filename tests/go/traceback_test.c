@@ -217,7 +217,9 @@ static void unborn(void *arg)
  * then. */
 TEST(not_begun)
 {
+    double end = tz_test_seconds() + BOUND_S;
     do {
+        CHECK(tz_test_seconds() < end);
         settle(1);
         GO(unborn, NULL);
         take(true);
