@@ -95,7 +95,7 @@ TUZA_API int tuza_accept_from(int fd, struct sockaddr *from, socklen_t *fromlen)
  * tuza_read_full reads n bytes and returns fewer only where the end comes, or
  * an error after the first byte: the next call tells which. A connection that
  * was lost (reset, say) does not end: reads that come to that point fail, even
- * where a write was told first, after which the kernel says nothing more.
+ * where another call was told first, after which the kernel says nothing more.
  *
  * Blocks: goroutine. Returns: the number of bytes, 0 at the end (or for
  * n == 0), or a negative errno. Callable from: any thread.

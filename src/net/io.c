@@ -16,15 +16,16 @@
  *
  * The kernel tells of a lost connection (a reset, a peer that does not answer)
  * once. Where that is in a write, reads bring what has come until then and
- * after it 0, which would be an end, and whoever reads would take what was cut
- * off for whole. So a writer writes the error down (f->gone), and a read says
- * it in place of the 0. A reader that gets the 0 may do so before the writer
- * has come back from its call; but that one had the right to write before the
- * kernel told it: either the reader finds the right taken still, or, by the
- * acquire, what was written before it was given up. Where it is taken the
- * reader gets in line for it. That is no wait for the peer, since this is done
- * on connections alone that hang up: nothing can be written to one any more,
- * and no write waits. An end while the other direction goes on is told at once.
+ * after it 0, as after a read that was told: that would be an end, and whoever
+ * reads would take what was cut off for whole. So who is told writes the error
+ * down (f->gone), and a read says it in place of the 0. A reader that gets the
+ * 0 may do so before the writer has come back from its call; but that one had
+ * the right to write before the kernel told it: either the reader finds the
+ * right taken still, or, by the acquire, what was written before it was given
+ * up. Where it is taken the reader gets in line for it. That is no wait for the
+ * peer, since this is done on connections alone that hang up: nothing can be
+ * written to one any more, and no write waits. An end while the other direction
+ * goes on is told at once.
  *
  * Files that can't be waited for (epoll says EPERM) are read and written by
  * the plain call when the kernel can't do it at once.

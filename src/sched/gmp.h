@@ -472,7 +472,7 @@ typedef struct tz_sched_t {
     bool seeded;               /* const once running: TUZA_SCHED_SEED is set */
     tz_lock start_lock;        /* TZ_RANK_START: starting and stopping, the next four */
     uint32_t started;          /* atomic: TZ_STARTED_*; changes under the lock, and in a forked child */
-    uint32_t threads;          /* atomic: 1 the template thread runs, 2 sysmon too; changes under the lock */
+    uint32_t threads;          /* atomic, under the lock: 1 some run, or all end (stop.c); 2 all are there */
     uint32_t ran;              /* lock start, peeked: tuza_run was called */
     uint32_t embedded;         /* lock start: calls of tuza_start not yet taken back */
     uint32_t had_goroutines;   /* peeked: since the threads were started */

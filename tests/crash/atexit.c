@@ -59,7 +59,7 @@ static void lets_it_call(void)
     __atomic_store_n(&at_exit, 1, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&calls, __ATOMIC_ACQUIRE))
         ;
-    usleep(50000);
+    usleep(50000); /* in which it would run, mostly */
     printf("%d\n", __atomic_load_n(&calls, __ATOMIC_ACQUIRE) - 1);
 }
 /* No goroutine begins where the first to call does so at the exit. */
